@@ -1,0 +1,90 @@
+// Reductions over the middle axis of [outer, size, inner]; the host brings other axes there.
+// The order of additions is fixed by the sizes alone.
+
+import { In, Out } from '../abi'
+import { at, loadLanes, storeLanes, sumLanes } from '../simd'
+
+/** Elements added in f32 lanes before their sum joins an f64 total: 2048 / 16 lanes keeps the f32
+ *  part of the error at that of 128 additions. */
+const CHUNK = 2048
+
+/** Σ x over n contiguous elements. */
+export function sumOf(x: usize, n: i32): f64 {
+  let total: f64 = 0
+  for (let start = 0; start < n; start += CHUNK) {
+    const end = min(n, start + CHUNK)
+    let s0 = f32x4.splat(0)
+    let s1 = s0
+    let s2 = s0
+    let s3 = s0
+    let i = start
+    for (; i + 16 <= end; i += 16) {
+      const p = at(x, i)
+      s0 = f32x4.add(s0, v128.load(p))
+      s1 = f32x4.add(s1, v128.load(p, 16))
+      s2 = f32x4.add(s2, v128.load(p, 32))
+      s3 = f32x4.add(s3, v128.load(p, 48))
+    }
+    for (; i < end; i += 4) s0 = f32x4.add(s0, loadLanes(at(x, i), end - i))
+    total += <f64>sumLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)))
+  }
+  return total
+}
+
+/** out[o, i] = scale Σ_s x[o, s, i].  out: [outer, inner]; x: [outer, size, inner]. */
+export function sum(out: Out, x: In, scale: f32, outer: i32, size: i32, inner: i32): void {
+  for (let o = 0; o < outer; o++) {
+    if (inner == 1) {
+      store<f32>(at(out, o), <f32>(sumOf(at(x, o * size), size) * <f64>scale))
+      continue
+    }
+    const row = at(out, o * inner)
+    const first = at(x, o * size * inner)
+    const step = <usize>inner << 2
+    for (let i = 0; i < inner; i += 8) {
+      let p = at(first, i)
+      let s0 = f32x4.splat(0)
+      let s1 = s0
+      for (let s = 0; s < size; s++) {
+        s0 = f32x4.add(s0, v128.load(p))
+        s1 = f32x4.add(s1, v128.load(p, 16))
+        p += step
+      }
+      storeLanes(at(row, i), f32x4.mul(s0, f32x4.splat(scale)), inner - i)
+      if (inner - i > 4) storeLanes(at(row, i + 4), f32x4.mul(s1, f32x4.splat(scale)), inner - i - 4)
+    }
+  }
+}
+
+/** values[o, i] = max_s x[o, s, i], indices[o, i] (i32) = the first s that reaches it; NaN counts as the
+ *  largest, as in PyTorch.  size is at least 1. */
+export function max(values: Out, indices: Out, x: In, outer: i32, size: i32, inner: i32): void {
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let p = at(x, o * size * inner + i)
+      let best = load<f32>(p)
+      let where = 0
+      for (let s = 1; s < size; s++) {
+        p += <usize>inner << 2
+        const value = load<f32>(p)
+        if (best == best && !(value <= best)) {
+          best = value
+          where = s
+        }
+      }
+      store<f32>(at(values, o * inner + i), best)
+      store<i32>(at(indices, o * inner + i), where)
+    }
+  }
+}
+
+/** dx[o, s, i] = dy[o, i] where s is indices[o, i], else 0. */
+export function maxBackward(dx: Out, dy: In, indices: In, outer: i32, size: i32, inner: i32): void {
+  memory.fill(dx, 0, <usize>(outer * size * inner) << 2)
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      const s = load<i32>(at(indices, o * inner + i))
+      store<f32>(at(dx, (o * size + s) * inner + i), load<f32>(at(dy, o * inner + i)))
+    }
+  }
+}

@@ -1,0 +1,128 @@
+// Elementary functions on four f32 lanes, of our own so that every engine gives the same bits.
+// Errors are the largest found over every f32 input (npm run ulp), in units in the last place
+// of the result; results below the normal range are off by at most one of its steps.
+
+// @ts-ignore: decorator
+@inline
+function horner(p: v128, z: v128, c: f32): v128 {
+  return f32x4.add(f32x4.mul(p, z), f32x4.splat(c))
+}
+
+/** 2^n for integer lanes n in [-126, 127]. */
+// @ts-ignore: decorator
+@inline
+function exp2i(n: v128): v128 {
+  return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23)
+}
+
+/** e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2.  Max error EXP_ULP. */
+export function exp(v: v128): v128 {
+  // pmin and pmax keep NaN; beyond these bounds the result is Infinity, or 0.
+  const x = f32x4.pmax(f32x4.pmin(v, f32x4.splat(89)), f32x4.splat(-104))
+  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)))
+  // ln 2 in two parts; the first has 9 trailing zero bits, so n * hi is exact.
+  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)))
+  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)))
+  // Taylor-like minimax of (e^r - 1 - r) / r², Cephes expf.
+  let p = f32x4.splat(1.9875691500e-4)
+  p = horner(p, r, 1.3981999507e-3)
+  p = horner(p, r, 8.3334519073e-3)
+  p = horner(p, r, 4.1665795894e-2)
+  p = horner(p, r, 1.6666665459e-1)
+  p = horner(p, r, 5.0000001201e-1)
+  p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1))
+  // 2^n in two factors, since n reaches 128 and -150.
+  const i = i32x4.trunc_sat_f32x4_s(n)
+  const half = i32x4.shr_s(i, 1)
+  return f32x4.mul(f32x4.mul(p, exp2i(half)), exp2i(i32x4.sub(i, half)))
+}
+
+/** Natural logarithm: x = 2^e m, sqrt(1/2) <= m < sqrt(2), ln x = e ln 2 + ln m.  Max error LOG_ULP.
+ *  log(0) = -Infinity, log(x < 0) = NaN. */
+export function log(x: v128): v128 {
+  const subnormal = f32x4.lt(x, f32x4.splat(1.17549435e-38))
+  const scaled = v128.bitselect(f32x4.mul(x, f32x4.splat(8388608)), x, subnormal)
+  const bias = v128.bitselect(i32x4.splat(126 + 23), i32x4.splat(126), subnormal)
+  let e = f32x4.convert_i32x4_s(i32x4.sub(i32x4.shr_u(scaled, 23), bias))
+  // Mantissa in [0.5, 1), moved to [sqrt(1/2), sqrt(2)).
+  const m = v128.or(v128.and(scaled, i32x4.splat(0x007fffff)), i32x4.splat(0x3f000000))
+  const low = f32x4.lt(m, f32x4.splat(0.707106781))
+  e = f32x4.sub(e, v128.and(low, f32x4.splat(1)))
+  const r = f32x4.sub(f32x4.add(m, v128.and(low, m)), f32x4.splat(1))
+  const z = f32x4.mul(r, r)
+  // Cephes logf.
+  let p = f32x4.splat(7.0376836292e-2)
+  p = horner(p, r, -1.1514610310e-1)
+  p = horner(p, r, 1.1676998740e-1)
+  p = horner(p, r, -1.2420140846e-1)
+  p = horner(p, r, 1.4249322787e-1)
+  p = horner(p, r, -1.6668057665e-1)
+  p = horner(p, r, 2.0000714765e-1)
+  p = horner(p, r, -2.4999993993e-1)
+  p = horner(p, r, 3.3333331174e-1)
+  p = f32x4.mul(f32x4.mul(p, r), z)
+  p = f32x4.add(p, f32x4.mul(e, f32x4.splat(-2.12194440e-4)))
+  p = f32x4.sub(p, f32x4.mul(z, f32x4.splat(0.5)))
+  let y = f32x4.add(f32x4.add(r, p), f32x4.mul(e, f32x4.splat(0.693359375)))
+  y = v128.bitselect(x, y, f32x4.eq(x, f32x4.splat(Infinity)))
+  y = v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(0)))
+  const positive = f32x4.ge(x, f32x4.splat(0))
+  return v128.bitselect(y, f32x4.splat(NaN), positive)
+}
+
+/** tanh x: an odd polynomial below 0.625, 1 - 2 / (e^2x + 1) above.  Max error TANH_ULP. */
+export function tanh(x: v128): v128 {
+  const sign = i32x4.splat(0x80000000)
+  const a = v128.andnot(x, sign)
+  const big = f32x4.sub(
+    f32x4.splat(1),
+    f32x4.div(f32x4.splat(2), f32x4.add(exp(f32x4.add(a, a)), f32x4.splat(1))),
+  )
+  const z = f32x4.mul(x, x)
+  // Cephes tanhf.
+  let p = f32x4.splat(-5.70498872745e-3)
+  p = horner(p, z, 2.06390887954e-2)
+  p = horner(p, z, -5.37397155531e-2)
+  p = horner(p, z, 1.33314422036e-1)
+  p = horner(p, z, -3.33332819422e-1)
+  p = f32x4.add(f32x4.mul(f32x4.mul(p, z), x), x)
+  const large = v128.or(big, v128.and(x, sign))
+  return v128.bitselect(p, large, f32x4.lt(a, f32x4.splat(0.625)))
+}
+
+/** 1 / (1 + e^-x).  Max error SIGMOID_ULP. */
+export function sigmoid(x: v128): v128 {
+  return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))))
+}
+
+/** sin(2πt) in the first and cos(2πt) in the second half of the turn, see sinTurn. */
+// @ts-ignore: decorator
+@inline
+function sinQuarter(a: v128): v128 {
+  // a in [-π/4, π/4]; Cephes sinf.
+  const z = f32x4.mul(a, a)
+  let p = f32x4.splat(-1.9515295891e-4)
+  p = horner(p, z, 8.3321608736e-3)
+  p = horner(p, z, -1.6666654611e-1)
+  return f32x4.add(f32x4.mul(f32x4.mul(p, z), a), a)
+}
+
+// @ts-ignore: decorator
+@inline
+function cosQuarter(a: v128): v128 {
+  const z = f32x4.mul(a, a)
+  let p = f32x4.splat(2.443315711809948e-5)
+  p = horner(p, z, -1.388731625493765e-3)
+  p = horner(p, z, 4.166664568298827e-2)
+  return f32x4.add(f32x4.sub(f32x4.mul(p, f32x4.mul(z, z)), f32x4.mul(z, f32x4.splat(0.5))), f32x4.splat(1))
+}
+
+/** sin(2πt), or cos(2πt) with `quarter` 1, for t in [0, 1]: exact reduction to an eighth of a turn. */
+export function sinTurn(t: v128, quarter: i32): v128 {
+  const q = f32x4.nearest(f32x4.mul(t, f32x4.splat(4)))
+  const a = f32x4.mul(f32x4.sub(t, f32x4.mul(q, f32x4.splat(0.25))), f32x4.splat(6.28318531))
+  const k = i32x4.add(i32x4.trunc_sat_f32x4_s(q), i32x4.splat(quarter))
+  const odd = i32x4.ne(v128.and(k, i32x4.splat(1)), i32x4.splat(0))
+  const y = v128.bitselect(cosQuarter(a), sinQuarter(a), odd)
+  return v128.xor(y, i32x4.shl(v128.and(k, i32x4.splat(2)), 30))
+}

@@ -1,0 +1,56 @@
+// Lanes and tails. Loops take two neighbouring vectors an iteration (engines with 256-bit registers
+// can pair them), then one, then a tail of 1..3 lanes: a full load, of which only some lanes count.
+
+/** Bytes of one f32. */
+export const F32: usize = 4
+/** Bytes of one vector of four f32. */
+export const VECTOR: usize = 16
+
+/** The address of element i of the f32 array at `base`. */
+// @ts-ignore: decorator
+@inline
+export function at(base: usize, i: i32): usize {
+  return base + (<usize>i << 2)
+}
+
+/** Stores the first `count` (0..4) lanes of v. */
+export function storeLanes(p: usize, v: v128, count: i32): void {
+  if (count >= 4) {
+    v128.store(p, v)
+    return
+  }
+  if (count >= 2) v128.store64_lane(p, v, 0)
+  if (count == 1) v128.store32_lane(p, v, 0)
+  if (count == 3) v128.store32_lane(p, v, 2, 8)
+}
+
+/** The first `count` (0..4) lanes at p, zeros in the others. */
+export function loadLanes(p: usize, count: i32): v128 {
+  const lanes = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count))
+  return v128.and(v128.load(p), lanes)
+}
+
+/** ((v0 + v2) + (v1 + v3)) */
+// @ts-ignore: decorator
+@inline
+export function sumLanes(v: v128): f32 {
+  const pair = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1))
+  return f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1)
+}
+
+/** The largest lane; NaN when any lane is NaN. */
+// @ts-ignore: decorator
+@inline
+export function maxLanes(v: v128): f32 {
+  const pair = f32x4.max(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1))
+  return max(f32x4.extract_lane(pair, 0), f32x4.extract_lane(pair, 1))
+}
+
+/** v with lanes of magnitude below 1e-30 set to 0; NaN stays. Products of such values fall below the normal
+ *  range, where this generation of processors needs some 150 cycles an operation; where this is used,
+ *  nothing of that size can move a parameter. */
+// @ts-ignore: decorator
+@inline
+export function flush(v: v128): v128 {
+  return v128.andnot(v, f32x4.lt(f32x4.abs(v), f32x4.splat(1e-30)))
+}

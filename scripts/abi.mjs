@@ -1,0 +1,101 @@
+// Reads the signatures of all exported kernels (assembly/kernels) and writes what follows from them:
+// assembly/dispatch.ts, which hands a command's words to its kernel, and src/core/commands.ts, the typed
+// encoder. assembly/abi.ts explains the roles. Both files are build products.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import assemblyscript from 'assemblyscript'
+
+const root = new URL('..', import.meta.url)
+const roles = {
+  Out: 'out',
+  In: 'in',
+  OptionalIn: 'in',
+  InOut: 'inout',
+  OptionalInOut: 'inout',
+  Scratch: 'scratch',
+  Ints: 'ints',
+  i32: 'i32',
+  f32: 'f32',
+}
+const hostTypes = {
+  Out: 'Operand',
+  In: 'Operand',
+  OptionalIn: 'Operand | null',
+  InOut: 'Operand',
+  OptionalInOut: 'Operand | null',
+  Scratch: 'Operand',
+  Ints: 'readonly number[]',
+  i32: 'number',
+  f32: 'number',
+}
+
+const { NodeKind, CommonFlags } = assemblyscript
+const families = readdirSync(new URL('assembly/kernels/', root))
+  .filter((f) => f.endsWith('.ts'))
+  .sort()
+const kernels = []
+const enums = []
+for (const file of families) {
+  const path = `assembly/kernels/${file}`
+  const program = assemblyscript.newProgram(assemblyscript.newOptions())
+  assemblyscript.parse(program, readFileSync(new URL(path, root), 'utf8'), path, true)
+  const source = program.sources.find((s) => s.normalizedPath === path)
+  for (const node of source.statements) {
+    if (!(node.flags & CommonFlags.Export)) continue
+    if (node.kind === NodeKind.EnumDeclaration) {
+      enums.push({ name: node.name.text, members: node.values.map((v) => v.name.text) })
+    }
+    // Inline helpers and functions without roles serve other kernels; they are no commands.
+    if (node.kind !== NodeKind.FunctionDeclaration || node.decorators?.length) continue
+    const params = node.signature.parameters.map((p) => ({ name: p.name.text, type: p.type.name.identifier.text }))
+    if (!params.some((p) => p.type === 'Out' || p.type === 'InOut')) continue
+    for (const p of params)
+      if (!roles[p.type])
+        throw new Error(
+          `${path}: ${node.name.text}: parameter ${p.name} has type ${p.type}, expected one of ${Object.keys(roles).join(', ')}`,
+        )
+    kernels.push({
+      name: node.name.text,
+      file: file.slice(0, -3),
+      params,
+      returns: node.signature.returnType.name.identifier.text,
+    })
+  }
+}
+const names = kernels.map((k) => k.name)
+const twice = names.find((n, i) => names.indexOf(n) !== i)
+if (twice) throw new Error(`assembly/kernels: two kernels are named ${twice}`)
+
+const wasmType = (type) => (type === 'i32' || type === 'f32' ? type : 'usize')
+const dispatch = `// Written by scripts/abi.mjs from the kernels' signatures.
+${families.map((f) => `import * as ${f.slice(0, -3)} from './kernels/${f.slice(0, -3)}'`).join('\n')}
+
+export function dispatch(opcode: u32, p: usize): i32 {
+  switch (opcode) {
+${kernels
+  .map((k, i) => {
+    const call = `${k.file}.${k.name}(${k.params.map((p, j) => `load<${wasmType(p.type)}>(p, ${4 * j})`).join(', ')})`
+    return `    case ${i + 1}: ${k.returns === 'void' ? `{ ${call}; return 0 }` : `return ${call}`}`
+  })
+  .join('\n')}
+  }
+  return -1
+}
+`
+const encoder = `// Written by scripts/abi.mjs from the kernels' signatures.
+import type { Command, Operand } from './command.ts'
+
+${enums.map((e) => `export const ${e.name} = { ${e.members.map((m, i) => `${m}: ${i}`).join(', ')} } as const\n`).join('')}
+${kernels
+  .map((k, i) => {
+    const kernel = `{ name: '${k.name}', opcode: ${i + 1}, roles: [${k.params.map((p) => `'${roles[p.type]}'`).join(', ')}] }`
+    return `const ${k.name}Kernel = /* @__PURE__ */ Object.freeze(${kernel} as const)
+/** assembly/kernels/${k.file}.ts */
+export function ${k.name}(${k.params.map((p) => `${p.name}: ${hostTypes[p.type]}`).join(', ')}): Command {
+  return { kernel: ${k.name}Kernel, args: [${k.params.map((p) => p.name).join(', ')}] }
+}
+`
+  })
+  .join('')}`
+writeFileSync(new URL('assembly/dispatch.ts', root), dispatch)
+mkdirSync(new URL('src/core/', root), { recursive: true })
+writeFileSync(new URL('src/core/commands.ts', root), encoder)

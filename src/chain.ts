@@ -1,0 +1,60 @@
+// Ops as methods of Tensor: x.matmul(w).relu(). The only file that knows of both; nothing below does.
+
+import { relu, sigmoid, tanh } from './ops/activation.ts'
+import { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
+import { abs, add, div, exp, log, mul, neg, sign, sqrt, sub } from './ops/elementwise.ts'
+import { matmul } from './ops/gemm.ts'
+import { argmax, max, mean, sum } from './ops/reduce.ts'
+import { softmax } from './ops/softmax.ts'
+import { backward } from './tensor/tape.ts'
+import { Tensor } from './tensor/tensor.ts'
+
+const methods = {
+  abs,
+  add,
+  argmax,
+  backward,
+  clone,
+  div,
+  exp,
+  expand,
+  flatten,
+  log,
+  matmul,
+  max,
+  mean,
+  mul,
+  neg,
+  permute,
+  relu,
+  reshape,
+  sigmoid,
+  sign,
+  softmax,
+  sqrt,
+  sub,
+  sum,
+  tanh,
+  to,
+  transpose,
+}
+
+type Methods = {
+  [Name in keyof typeof methods]: (typeof methods)[Name] extends (x: infer _, ...rest: infer Rest) => infer Result
+    ? (...rest: Rest) => Result
+    : never
+}
+
+declare module './tensor/tensor.ts' {
+  interface Tensor extends Methods {}
+}
+
+for (const [name, op] of Object.entries(methods)) {
+  Object.defineProperty(Tensor.prototype, name, {
+    configurable: true,
+    writable: true,
+    value(this: Tensor, ...rest: unknown[]) {
+      return (op as (x: Tensor, ...rest: unknown[]) => unknown)(this, ...rest)
+    },
+  })
+}

@@ -1,0 +1,39 @@
+import type { Storage } from './storage.ts'
+
+/** How a kernel uses a parameter: see assembly/abi.ts. */
+export type Role = 'out' | 'in' | 'inout' | 'scratch' | 'ints' | 'i32' | 'f32'
+
+export interface Kernel {
+  readonly name: string
+  readonly opcode: number
+  readonly roles: readonly Role[]
+}
+
+/** Bytes that a command reads or writes: `storage` from byte `offset` on. A Tensor is one. */
+export interface Operand {
+  readonly storage: Storage
+  readonly offset: number
+}
+
+/** One call of a kernel. */
+export interface Command {
+  readonly kernel: Kernel
+  readonly args: readonly (Operand | readonly number[] | number | null)[]
+  /** Says in words why the kernel refused the element at `position`. */
+  explain?: (position: number) => string
+}
+
+const isOperand = (arg: Command['args'][number]): arg is Operand =>
+  typeof arg === 'object' && arg !== null && 'storage' in arg
+
+/** The operands of a command with their roles, absent ones left out. */
+export function operands(command: Command): { role: Role; operand: Operand }[] {
+  const found: { role: Role; operand: Operand }[] = []
+  command.args.forEach((arg, i) => {
+    if (isOperand(arg)) found.push({ role: command.kernel.roles[i] as Role, operand: arg })
+  })
+  return found
+}
+
+export const writes = (role: Role): boolean => role === 'out' || role === 'inout'
+export const reads = (role: Role): boolean => role === 'in' || role === 'inout'

@@ -1,0 +1,182 @@
+// The bridge to the wasm module: one instance, its memory, and the two ways a command goes: run at once
+// (eager), or onto the list of the trace that is being made (compile).
+
+import { instantiate } from '@assemblyscript/loader'
+import type { Command } from './command.ts'
+import { encode, encodedWords } from './encode.ts'
+import { kernelBytes } from './kernels.ts'
+import { Memory, type MemoryStats } from './memory.ts'
+import { type Plan, plan } from './plan.ts'
+import { Storage } from './storage.ts'
+
+export interface InitOptions {
+  /** Bytes that linear memory may reach; default 2 GiB, at most 4 GiB. */
+  maxMemory?: number
+  /** The wasm module, where it should not come from the package itself: compiled, as bytes, or as the
+   *  response that will bring it. */
+  wasm?: WebAssembly.Module | BufferSource | Response | Promise<Response>
+}
+
+const PAGE = 65536
+const INITIAL_PAGES = 16
+
+/** A run of commands, encoded: what `Engine.run` runs. */
+export interface Program {
+  readonly address: number
+  readonly commands: readonly Command[]
+  dispose(): void
+}
+
+/** What a trace collects while a function is being compiled. */
+export class Trace {
+  readonly commands: Command[] = []
+  /** What the program depends on besides its inputs; it serves only while all of these hold. */
+  readonly guards: (() => boolean)[] = []
+}
+
+export class Engine {
+  readonly memory: Memory
+  readonly #run: (program: number, failure: number) => number
+  readonly #failure: number
+  /** The block for the single command of eager mode. */
+  #eager: { address: number; words: number }
+
+  constructor(memory: Memory, run: (program: number, failure: number) => number) {
+    this.memory = memory
+    this.#run = run
+    this.#failure = memory.allocate(8, 'engine')
+    this.#eager = { address: memory.allocate(1024, 'engine'), words: 256 }
+  }
+
+  /** Runs a program; throws what its refusing command has to say. */
+  run(program: Program): void {
+    if (this.#run(program.address, this.#failure) === 0) return
+    const index = this.memory.i32[this.#failure >> 2] as number
+    const refused = this.memory.i32[(this.#failure >> 2) + 1] as number
+    const command = program.commands[index] as Command
+    throw new Error(command.explain?.(refused - 1) ?? `${command.kernel.name}: refused element ${refused - 1}`)
+  }
+
+  runNow(command: Command): void {
+    const commands = [command]
+    const words = encodedWords(commands)
+    if (words > this.#eager.words) {
+      this.memory.free(this.#eager.address)
+      this.#eager = { address: this.memory.allocate(4 * words, 'engine'), words }
+    }
+    encode(commands, this.memory.i32, this.#eager.address)
+    this.run({ address: this.#eager.address, commands, dispose() {} })
+  }
+
+  /** Places the values of a trace and writes its program. `kept` are values wanted after each run. */
+  load(trace: Trace, kept: ReadonlySet<Storage>, owner: string): Program {
+    const planned: Plan = plan(trace.commands, kept)
+    const arena = Storage.held(this.memory, planned.arena, owner)
+    const { commands } = planned
+    let words: Storage
+    try {
+      words = Storage.held(this.memory, 4 * encodedWords(commands), owner)
+    } catch (error) {
+      arena.release()
+      throw error
+    }
+    for (const [storage, place] of planned.places) storage.address = arena.address + place
+    encode(commands, this.memory.i32, words.address)
+    const held = [...planned.held]
+    for (const storage of held) storage.retain()
+    return {
+      address: words.address,
+      commands,
+      dispose() {
+        for (const storage of [arena, words, ...held]) storage.release()
+      },
+    }
+  }
+}
+
+let engine: Engine | null = null
+let starting: Promise<void> | null = null
+let trace: Trace | null = null
+
+/** Loads the wasm core; await it once, before anything else. Later calls return at once.
+ *  Throws when the engine has no WebAssembly SIMD, or when maxMemory is not a size in bytes up to 4 GiB. */
+export function init(options: InitOptions = {}): Promise<void> {
+  starting ??= start(options).catch((error) => {
+    starting = null
+    throw error
+  })
+  return starting
+}
+
+async function start({ maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
+  if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
+    throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
+  }
+  const maximum = Math.floor(maxMemory / PAGE)
+  const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
+  const { instance } = await instantiate((wasm ?? kernelBytes()) as BufferSource, { env: { memory } })
+  // Straight from the instance: the loader wraps its exports in closures that take rest arguments.
+  const run = instance.exports.run
+  if (typeof run !== 'function') throw new Error('init: wasm is not a Lanewise core: it exports no run')
+  engine = new Engine(new Memory(memory, maximum * PAGE), run as (program: number, failure: number) => number)
+}
+
+/** The running engine. `caller` is named in the Error when init was not awaited. */
+export function currentEngine(caller: string): Engine {
+  if (!engine) throw new Error(`${caller}: Lanewise is not ready; await init() first`)
+  return engine
+}
+
+export function currentTrace(): Trace | null {
+  return trace
+}
+
+/** Runs fn with commands going onto `next` (null: run at once). */
+export function withTrace<T>(next: Trace | null, fn: () => T): T {
+  const before = trace
+  trace = next
+  try {
+    return fn()
+  } finally {
+    trace = before
+  }
+}
+
+/** Bytes for a value: of the allocator, or of the trace that is being made. */
+export function newStorage(bytes: number, owner: string): Storage {
+  return trace ? Storage.planned(bytes, owner, trace) : Storage.held(currentEngine(owner).memory, bytes, owner)
+}
+
+/** Bytes of the allocator, also while tracing. */
+export function newHeldStorage(bytes: number, owner: string): Storage {
+  return Storage.held(currentEngine(owner).memory, bytes, owner)
+}
+
+/** The one way of every command: onto the trace, or run at once. */
+export function emit(command: Command, explain?: (position: number) => string): void {
+  if (explain) command.explain = explain
+  if (trace) {
+    trace.commands.push(command)
+    return
+  }
+  currentEngine(command.kernel.name).runNow(command)
+}
+
+/** Scratch memory for one command: freed after it, or placed by the planner. */
+export function withScratch(
+  bytes: number,
+  owner: string,
+  use: (scratch: { storage: Storage; offset: number }) => void,
+): void {
+  const storage = newStorage(bytes, owner)
+  try {
+    use({ storage, offset: 0 })
+  } finally {
+    if (!storage.planned) storage.release()
+  }
+}
+
+/** How much linear memory is in use, reserved, and allowed, in bytes. */
+export function memoryStats(): MemoryStats {
+  return currentEngine('memoryStats').memory.stats()
+}

@@ -1,0 +1,89 @@
+// Peephole rules over the commands of a trace. A rule folds a command into the one that made its input,
+// when nobody else wants that input. Every fused kernel does the same arithmetic in the same order as
+// the pair it replaces, so fusing never changes a bit.
+
+import { type Command, type Operand, operands, reads } from './command.ts'
+import { Activation } from './commands.ts'
+import type { Storage } from './storage.ts'
+
+const activations: Record<string, number> = {
+  relu: Activation.relu,
+  tanh: Activation.tanh,
+  sigmoid: Activation.sigmoid,
+}
+const BIAS = 3
+const ROWS = 5
+const COLUMNS = 6
+const ACTIVATION = 10
+
+/** gemm, then an activation of its result: the activation moves into gemm's epilogue. */
+function activationIntoGemm(producer: Command, command: Command): Command | null {
+  const activation = activations[command.kernel.name]
+  if (activation === undefined || producer.kernel.name !== 'gemm' || producer.args[ACTIVATION] !== Activation.none)
+    return null
+  if (command.args[2] !== (producer.args[ROWS] as number) * (producer.args[COLUMNS] as number)) return null
+  const args = [...producer.args]
+  args[0] = command.args[0] as Operand
+  args[ACTIVATION] = activation
+  return { ...producer, args }
+}
+
+/** gemm, then + a row of n numbers: the row becomes gemm's bias. */
+function biasIntoGemm(producer: Command, command: Command): Command | null {
+  if (command.kernel.name !== 'add' || producer.kernel.name !== 'gemm') return null
+  if (producer.args[BIAS] !== null || producer.args[ACTIVATION] !== Activation.none) return null
+  const n = producer.args[COLUMNS] as number
+  const [rank, rows, rowA, rowB, columns, stepA, stepB] = command.args[3] as readonly number[]
+  const isRow = rank === 2 && rows === producer.args[ROWS] && columns === n
+  if (!isRow || rowA !== n || stepA !== 1 || rowB !== 0 || stepB !== 1) return null
+  const args = [...producer.args]
+  args[0] = command.args[0] as Operand
+  args[BIAS] = command.args[2] as Operand
+  return { ...producer, args }
+}
+
+const rules = [biasIntoGemm, activationIntoGemm]
+
+/** `kept` are the storages whose values are wanted after the program. */
+export function fuse(commands: readonly Command[], kept: ReadonlySet<Storage>): Command[] {
+  const uses = new Map<Storage, number>()
+  for (const command of commands) {
+    for (const { operand } of operands(command)) uses.set(operand.storage, (uses.get(operand.storage) ?? 0) + 1)
+  }
+  const fused: (Command | null)[] = []
+  const producers = new Map<Storage, number>()
+  for (const command of commands) {
+    let result: Command = command
+    const input = command.args[1] as Operand | undefined
+    const storage = command.kernel.roles[1] === 'in' ? input?.storage : undefined
+    const place = storage && producers.get(storage)
+    // One use as gemm's output and one as this input: the value in between is nobody else's.
+    if (storage?.planned && !storage.redirect && !kept.has(storage) && uses.get(storage) === 2 && place !== undefined) {
+      const producer = fused[place] as Command
+      for (const rule of rules) {
+        const folded = movable(fused, place) && rule(producer, command)
+        if (!folded) continue
+        fused[place] = null
+        result = folded
+        break
+      }
+    }
+    producers.set((result.args[0] as Operand).storage, fused.length)
+    fused.push(result)
+  }
+  return fused.filter((command) => command !== null)
+}
+
+/** Whether the command at `place` may run at the end of the list: nothing after it writes what it reads. */
+function movable(commands: readonly (Command | null)[], place: number): boolean {
+  const inputs = new Set<Storage>()
+  for (const { role, operand } of operands(commands[place] as Command)) if (reads(role)) inputs.add(operand.storage)
+  for (let i = place + 1; i < commands.length; i++) {
+    const command = commands[i]
+    if (!command) continue
+    for (const { role, operand } of operands(command)) {
+      if (role !== 'in' && inputs.has(operand.storage)) return false
+    }
+  }
+  return true
+}

@@ -1,0 +1,115 @@
+// The allocator over linear memory. The host owns it; kernels never allocate.
+//
+//   0            64                                                       end
+//   ├ unused ────┼ blocks, 64-byte aligned, sizes in classes ─────────┼ slack ┤
+//
+// Address 0 means "absent". A freed block waits in the list of its size class (four classes to a
+// doubling, so at most a quarter of a block is waste); new blocks come from the end of memory, which
+// grows as needed. Kernels may read up to SLACK bytes past a block, so the last one keeps that distance.
+
+const PAGE = 65536
+const ALIGN = 64
+const SLACK = 64
+
+export interface MemoryStats {
+  /** Bytes in blocks that are in use. */
+  used: number
+  /** Bytes of linear memory. */
+  reserved: number
+  /** Bytes that linear memory may reach. */
+  limit: number
+}
+
+/** The size of the block that holds `bytes`. */
+export function blockSize(bytes: number): number {
+  const aligned = Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN)
+  const step = Math.max(ALIGN, 2 ** (Math.ceil(Math.log2(aligned)) - 3))
+  return Math.ceil(aligned / step) * step
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0)} MB`
+
+export class Memory {
+  u8!: Uint8Array
+  i32!: Int32Array
+  f32!: Float32Array
+  f64!: Float64Array
+  readonly #wasm: WebAssembly.Memory
+  readonly #limit: number
+  readonly #free = new Map<number, number[]>()
+  readonly #blocks = new Map<number, { size: number; owner: string }>()
+  #end = ALIGN
+  #used = 0
+
+  constructor(wasm: WebAssembly.Memory, limit: number) {
+    this.#wasm = wasm
+    this.#limit = limit
+    this.#makeViews()
+  }
+
+  /** The address of a new block; its bytes hold anything. `owner` names it in an out-of-memory Error. */
+  allocate(bytes: number, owner: string): number {
+    const size = blockSize(bytes)
+    let address = this.#free.get(size)?.pop()
+    if (address === undefined) {
+      if (this.#end + size + SLACK > this.u8.length) this.#grow(size, owner)
+      address = this.#end
+      this.#end += size
+    }
+    this.#blocks.set(address, { size, owner })
+    this.#used += size
+    return address
+  }
+
+  free(address: number): void {
+    const block = this.#blocks.get(address)
+    if (!block) throw new Error(`Memory.free: no block starts at address ${address}`)
+    this.#blocks.delete(address)
+    this.#used -= block.size
+    const list = this.#free.get(block.size)
+    if (list) list.push(address)
+    else this.#free.set(block.size, [address])
+  }
+
+  stats(): MemoryStats {
+    return { used: this.#used, reserved: this.u8.length, limit: this.#limit }
+  }
+
+  #grow(size: number, owner: string): void {
+    const needed = this.#end + size + SLACK
+    // A quarter more than asked: growing detaches views, so it should stay rare.
+    const wanted = Math.min(this.#limit, Math.max(needed, this.u8.length * 1.25))
+    for (const target of [wanted, needed]) {
+      const pages = Math.ceil((target - this.u8.length) / PAGE)
+      if (needed > this.#limit) break
+      try {
+        this.#wasm.grow(pages)
+        this.#makeViews()
+        return
+      } catch {
+        // The engine has less than we were promised: try the least that serves, then give up.
+      }
+    }
+    throw new Error(this.#exhausted(size, owner))
+  }
+
+  #exhausted(size: number, owner: string): string {
+    const totals = new Map<string, number>()
+    for (const block of this.#blocks.values()) totals.set(block.owner, (totals.get(block.owner) ?? 0) + block.size)
+    const biggest = [...totals].sort((a, b) => b[1] - a[1]).slice(0, 4)
+    return (
+      `${owner}: out of memory: asked for ${megabytes(size)}, in use ${megabytes(this.#used)}, ` +
+      `limit ${megabytes(this.#limit)} (init's maxMemory). ` +
+      `Biggest: ${biggest.map(([name, bytes]) => `${name} ${megabytes(bytes)}`).join(', ') || 'nothing'}. ` +
+      'Free values with dispose() or scope(), use a smaller batch, or raise maxMemory.'
+    )
+  }
+
+  #makeViews(): void {
+    const buffer = this.#wasm.buffer
+    this.u8 = new Uint8Array(buffer)
+    this.i32 = new Int32Array(buffer)
+    this.f32 = new Float32Array(buffer)
+    this.f64 = new Float64Array(buffer)
+  }
+}

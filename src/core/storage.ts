@@ -1,0 +1,75 @@
+import type { Operand } from './command.ts'
+import type { Memory } from './memory.ts'
+
+/** A run of bytes in linear memory, shared by the tensors that view it and by the programs that use it.
+ *
+ *  - *held*: in a block of the allocator, until the last holder releases it;
+ *  - *part*: inside another storage (a parameter in the flat block of its optimizer);
+ *  - *planned*: a value of a trace. It has no address until the planner gives it one, and may be
+ *    redirected: then its commands work on another operand's bytes. */
+export class Storage {
+  address = 0
+  /** The trace that this value belongs to, while only that trace may use it. */
+  trace: object | null = null
+  redirect: Operand | null = null
+  readonly bytes: number
+  /** Names the storage in an out-of-memory Error. */
+  readonly owner: string
+  readonly planned: boolean
+  #holders = 1
+  #free: (() => void) | null
+
+  private constructor(bytes: number, owner: string, planned: boolean, free: (() => void) | null) {
+    this.bytes = bytes
+    this.owner = owner
+    this.planned = planned
+    this.#free = free
+  }
+
+  static held(memory: Memory, bytes: number, owner: string): Storage {
+    const address = memory.allocate(bytes, owner)
+    const storage = new Storage(bytes, owner, false, () => memory.free(address))
+    storage.address = address
+    return storage
+  }
+
+  static part(whole: Storage, offset: number, bytes: number): Storage {
+    const storage = new Storage(bytes, whole.owner, false, () => whole.release())
+    whole.retain()
+    storage.address = whole.address + offset
+    return storage
+  }
+
+  static planned(bytes: number, owner: string, trace: object): Storage {
+    const storage = new Storage(bytes, owner, true, null)
+    storage.trace = trace
+    return storage
+  }
+
+  get disposed(): boolean {
+    return this.#holders === 0
+  }
+
+  retain(): void {
+    this.#holders++
+  }
+
+  release(): void {
+    if (this.#holders === 0) return
+    this.#holders--
+    if (this.#holders > 0) return
+    this.address = 0
+    this.#free?.()
+    this.#free = null
+  }
+}
+
+/** Where an operand's bytes are, redirections followed. */
+export function resolve(operand: Operand): Operand {
+  let { storage, offset } = operand
+  while (storage.redirect) {
+    offset += storage.redirect.offset
+    storage = storage.redirect.storage
+  }
+  return { storage, offset }
+}

@@ -1,0 +1,4 @@
+declare module '*.wasm?inline' {
+  const url: string
+  export default url
+}

@@ -1,0 +1,59 @@
+import type { NDArray } from '../tensor/types.ts'
+import type { Dataset } from './dataset.ts'
+import { checkSeed, permutation } from './random.ts'
+
+export interface DataLoaderOptions {
+  /** Samples in a batch; default 1. */
+  batchSize?: number
+  /** A new random order in each epoch; default false. */
+  shuffle?: boolean
+  /** Where the orders come from; default 0. */
+  seed?: number
+  /** Leave out the last batch when it is short; default false. */
+  dropLast?: boolean
+}
+
+/** A data set in batches: iterate for one epoch, and again for the next. Each batch is a list of arrays, as
+ *  the data set's `gather` gives it. The order of epoch e follows from (seed, e). torch.utils.data.DataLoader. */
+export class DataLoader implements Iterable<NDArray[]> {
+  readonly dataset: Dataset
+  readonly batchSize: number
+  readonly #shuffle: boolean
+  readonly #seed: number
+  readonly #dropLast: boolean
+  /** The number of the next epoch; set it to replay or to resume. */
+  epoch = 0
+
+  constructor(
+    dataset: Dataset,
+    { batchSize = 1, shuffle = false, seed = 0, dropLast = false }: DataLoaderOptions = {},
+  ) {
+    if (!Number.isInteger(batchSize) || batchSize < 1)
+      throw new RangeError(`DataLoader: batchSize is ${batchSize}, expected a whole number >= 1`)
+    if (typeof dataset?.gather !== 'function')
+      throw new TypeError('DataLoader: dataset has no gather, expected a Dataset')
+    checkSeed('DataLoader', seed)
+    this.dataset = dataset
+    this.batchSize = batchSize
+    this.#shuffle = shuffle
+    this.#seed = seed
+    this.#dropLast = dropLast
+  }
+
+  /** Number of batches. */
+  get length(): number {
+    return Math[this.#dropLast ? 'floor' : 'ceil'](this.dataset.length / this.batchSize)
+  }
+
+  *[Symbol.iterator](): Generator<NDArray[]> {
+    const epoch = this.epoch++
+    const n = this.dataset.length
+    // Odd multipliers keep (seed, epoch) pairs apart.
+    const order = this.#shuffle
+      ? permutation(n, (Math.imul(this.#seed, 0x85ebca6b) ^ Math.imul(epoch + 1, 0xc2b2ae35)) >>> 0)
+      : Uint32Array.from({ length: n }, (_, i) => i)
+    for (let batch = 0; batch < this.length; batch++) {
+      yield this.dataset.gather(order.subarray(batch * this.batchSize, Math.min(n, (batch + 1) * this.batchSize)))
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { linear } from '../ops/gemm.ts'
+import type { Value } from '../ops/input.ts'
+import type { Generator } from '../ops/random.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { uniformFan } from './init.ts'
+import { Module, type Parameter } from './module.ts'
+
+export interface LinearOptions {
+  /** Whether to add a learned bias; default true. */
+  bias?: boolean
+  /** Where the initial values come from; default the one of manualSeed. */
+  generator?: Generator
+}
+
+/** y = x Wᵀ + b.  x: [..., inFeatures], y: [..., outFeatures]; weight: [outFeatures, inFeatures], bias:
+ *  [outFeatures], both from U(±1/√inFeatures). torch.nn.Linear. */
+export class Linear extends Module {
+  readonly weight: Parameter
+  readonly bias: Parameter | null
+
+  constructor(inFeatures: number, outFeatures: number, { bias = true, generator }: LinearOptions = {}) {
+    super()
+    for (const [name, value] of Object.entries({ inFeatures, outFeatures })) {
+      if (!Number.isInteger(value) || value < 0)
+        throw new RangeError(`nn.Linear: ${name} is ${value}, expected a whole number >= 0`)
+    }
+    this.weight = uniformFan([outFeatures, inFeatures], inFeatures, generator)
+    this.bias = bias ? uniformFan([outFeatures], inFeatures, generator) : null
+  }
+
+  forward(input: Value): Tensor {
+    return linear(input, this.weight, this.bias)
+  }
+}

@@ -1,0 +1,100 @@
+import { currentTrace } from '../core/engine.ts'
+import { guardState, touchState } from '../tensor/guards.ts'
+import { keep } from '../tensor/scope.ts'
+import { sameShape, show } from '../tensor/shape.ts'
+import { elements, Tensor } from '../tensor/tensor.ts'
+import type { NDArray } from '../tensor/types.ts'
+
+/** A tensor that a module learns: found by `parameters()`, and a leaf with requiresGrad. */
+export class Parameter extends Tensor {
+  constructor(values: Tensor) {
+    if (currentTrace())
+      throw new Error(
+        'Parameter: cannot be made while compile() traces; build the model outside of the compiled function',
+      )
+    values.storage.retain()
+    super(values.storage, values.shape, values.dtype, values.offset)
+    keep(this)
+    this.requiresGrad = true
+  }
+}
+
+export type StateDict = Record<string, NDArray>
+
+/** The base of layers and models. Fields that hold Parameters or Modules (alone or in arrays) are found
+ *  by name; subclasses define `forward`. torch.nn.Module. */
+export abstract class Module {
+  #training = true
+
+  abstract forward(...inputs: Tensor[]): Tensor | Tensor[]
+
+  /** Whether layers that behave differently in training do so: see train and eval. */
+  get training(): boolean {
+    guardState(this, () => this.#training)
+    return this.#training
+  }
+
+  /** Sets this module and those inside to training, or with false to evaluation. */
+  train(training = true): this {
+    if (training !== this.#training) touchState()
+    this.#training = training
+    for (const [, child] of this.children()) child.train(training)
+    return this
+  }
+
+  eval(): this {
+    return this.train(false)
+  }
+
+  /** The modules directly inside, with their names. */
+  *children(): Generator<[string, Module]> {
+    for (const [name, value] of fields(this)) if (value instanceof Module) yield [name, value]
+  }
+
+  /** Parameters here and in the modules inside, each once, with PyTorch's dotted names. */
+  *namedParameters(prefix = '', seen = new Set<Parameter>()): Generator<[string, Parameter]> {
+    for (const [name, value] of fields(this)) {
+      if (!(value instanceof Parameter) || seen.has(value)) continue
+      seen.add(value)
+      yield [prefix + name, value]
+    }
+    for (const [name, child] of this.children()) yield* child.namedParameters(`${prefix}${name}.`, seen)
+  }
+
+  parameters(): Parameter[] {
+    return [...this.namedParameters()].map(([, parameter]) => parameter)
+  }
+
+  /** Copies of all parameters by name: what io's formats write. */
+  stateDict(): StateDict {
+    return Object.fromEntries(
+      [...this.namedParameters()].map(([name, p]) => [name, { shape: p.shape, data: p.data() }]),
+    )
+  }
+
+  /** Takes values by name. Throws, with every missing, unexpected and misshaped key named and nothing
+   *  changed, unless the names and shapes are exactly those of this module. */
+  loadStateDict(state: StateDict): void {
+    const own = new Map(this.namedParameters())
+    const faults: string[] = []
+    for (const [name, parameter] of own) {
+      const given = Object.hasOwn(state, name) ? state[name] : undefined
+      if (!given) faults.push(`missing ${name} ${show(parameter.shape)}`)
+      else if (!sameShape(given.shape, parameter.shape))
+        faults.push(`${name} has shape ${show(given.shape)}, expected ${show(parameter.shape)}`)
+      else if (given.data.length !== parameter.size)
+        faults.push(`${name} has ${given.data.length} elements, expected ${parameter.size}`)
+    }
+    for (const name of Object.keys(state)) if (!own.has(name)) faults.push(`unexpected ${name}`)
+    if (faults.length > 0) throw new Error(`loadStateDict: ${faults.join('; ')}`)
+    for (const [name, parameter] of own) elements(parameter).set((state[name] as NDArray).data)
+  }
+}
+
+/** Own fields, those inside arrays by their index, as `layers.0`. */
+function* fields(module: Module): Generator<[string, unknown]> {
+  for (const [name, value] of Object.entries(module)) {
+    if (Array.isArray(value)) for (const [i, item] of value.entries()) yield [`${name}.${i}`, item]
+    else yield [name, value]
+  }
+}

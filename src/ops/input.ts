@@ -1,0 +1,50 @@
+// How ops take their arguments: tensors, plain numbers, and arrays of JavaScript.
+
+import * as core from '../core/commands.ts'
+import { floatBits } from '../core/encode.ts'
+import { emit } from '../core/engine.ts'
+import { show } from '../tensor/shape.ts'
+import { empty, Tensor, tensor } from '../tensor/tensor.ts'
+import { isNDArray, type NDArray } from '../tensor/types.ts'
+
+/** What an op takes where it wants a tensor; a number counts as a tensor without axes. */
+export type Value = Tensor | NDArray | number
+
+/** The argument as a tensor of real numbers; raw u8 data is widened. */
+export function float(op: string, name: string, value: Value): Tensor {
+  if (typeof value === 'number') {
+    const scalar = empty(op, [])
+    emit(core.fill(scalar, floatBits(value), 1))
+    return scalar
+  }
+  const x = checked(op, name, value)
+  if (x.dtype === 'f32') return x
+  if (x.dtype === 'i32')
+    throw new TypeError(`${op}: ${name} is i32 ${show(x.shape)}, expected f32; convert it with .to('f32')`)
+  const out = empty(op, x.shape)
+  emit(core.u8ToF32(out, x, x.size))
+  return out
+}
+
+/** The argument as a tensor of i32 indices; u8 data is widened. */
+export function indices(op: string, name: string, value: Value): Tensor {
+  const x = checked(op, name, typeof value === 'number' ? tensor(value, { dtype: 'i32' }) : value)
+  if (x.dtype === 'i32') return x
+  if (x.dtype === 'f32')
+    throw new TypeError(`${op}: ${name} is f32 ${show(x.shape)}, expected i32 indices; convert it with .to('i32')`)
+  const out = empty(op, x.shape, 'i32')
+  emit(core.u8ToI32(out, x, x.size))
+  return out
+}
+
+/** The argument as a tensor of its own dtype. */
+export function checked(op: string, name: string, value: Tensor | NDArray): Tensor {
+  if (!(value instanceof Tensor)) {
+    if (isNDArray(value)) return tensor(value)
+    throw new TypeError(
+      `${op}: ${name} is ${value === null ? 'null' : typeof value}, expected a Tensor, a number or { data, shape }`,
+    )
+  }
+  value.check(op)
+  return value
+}

@@ -1,0 +1,86 @@
+// Random draws from a counter-based generator: the same seed gives the same numbers on every engine, and
+// a compiled program draws fresh ones at each run.
+
+import * as core from '../core/commands.ts'
+import type { Engine } from '../core/engine.ts'
+import { currentEngine, currentTrace, emit, newHeldStorage, withScratch } from '../core/engine.ts'
+import type { Storage } from '../core/storage.ts'
+import type { Shape } from '../tensor/shape.ts'
+import { empty, type Tensor } from '../tensor/tensor.ts'
+
+const BLOCK_BYTES = 16
+
+/** Philox4x32-10: a seed, and how many draws were taken. */
+export class Generator {
+  readonly #storage: Storage
+
+  /** `seed`: a whole number from 0 to 2^53 - 1. */
+  constructor(seed: number) {
+    this.#storage = newHeldStorage(16, 'Generator')
+    this.seed(seed)
+  }
+
+  /** Starts anew from `seed`, at draw 0 or the given one. */
+  seed(seed: number, draw = 0): void {
+    if (currentTrace())
+      throw new Error('Generator.seed: cannot be called while compile() traces; seed outside of the compiled function')
+    for (const [name, value] of [
+      ['seed', seed],
+      ['draw', draw],
+    ] as const) {
+      if (!Number.isSafeInteger(value) || value < 0)
+        throw new RangeError(`Generator.seed: ${name} is ${value}, expected a whole number from 0 to 2^53 - 1`)
+    }
+    const { i32 } = currentEngine('Generator').memory
+    const at = this.#storage.address >> 2
+    i32.set(
+      [seed, seed / 2 ** 32, draw, draw / 2 ** 32].map((x) => (Math.floor(x) % 2 ** 32) | 0),
+      at,
+    )
+  }
+
+  /** Draws taken since the seed was set. */
+  get draw(): number {
+    const { i32 } = currentEngine('Generator').memory
+    const at = this.#storage.address >> 2
+    return ((i32[at + 2] as number) >>> 0) + ((i32[at + 3] as number) >>> 0) * 2 ** 32
+  }
+
+  get operand() {
+    return { storage: this.#storage, offset: 0 }
+  }
+}
+
+const defaults = new WeakMap<Engine, Generator>()
+
+/** The generator that draws use when none is given; it starts from seed 0. */
+export function defaultGenerator(): Generator {
+  const engine = currentEngine('Generator')
+  let generator = defaults.get(engine)
+  if (!generator) {
+    generator = new Generator(0)
+    defaults.set(engine, generator)
+  }
+  return generator
+}
+
+/** Seeds the default generator: initial parameters and random draws follow from it. torch.manual_seed. */
+export function manualSeed(seed: number): void {
+  defaultGenerator().seed(seed)
+}
+
+/** Numbers from U[low, high). */
+export function uniform(shape: Shape, low = 0, high = 1, generator: Generator = defaultGenerator()): Tensor {
+  if (!(low <= high)) throw new RangeError(`uniform: low is ${low} and high is ${high}, expected low <= high`)
+  const out = empty('uniform', shape)
+  withScratch(BLOCK_BYTES, 'uniform', (block) => emit(core.uniform(out, generator.operand, block, low, high, out.size)))
+  return out
+}
+
+/** Numbers from N(mean, std²). */
+export function normal(shape: Shape, mean = 0, std = 1, generator: Generator = defaultGenerator()): Tensor {
+  if (!(std >= 0)) throw new RangeError(`normal: std is ${std}, expected a number >= 0`)
+  const out = empty('normal', shape)
+  withScratch(BLOCK_BYTES, 'normal', (block) => emit(core.normal(out, generator.operand, block, mean, std, out.size)))
+  return out
+}

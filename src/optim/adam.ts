@@ -1,0 +1,65 @@
+import type { Command, Operand } from '../core/command.ts'
+import { adam, adamw, countAdamStep } from '../core/commands.ts'
+import { inRange, Optimizer, type Params, type Run } from './optimizer.ts'
+
+export interface AdamOptions {
+  /** Default 1e-3. */
+  lr?: number
+  /** Decay of the mean of gradients and of the mean of their squares; default [0.9, 0.999]. */
+  betas?: readonly [number, number]
+  /** Added to the denominator; default 1e-8. */
+  eps?: number
+  /** Default 0 for Adam, 0.01 for AdamW. */
+  weightDecay?: number
+}
+
+type Hyper = { lr: number; beta1: number; beta2: number; eps: number; weightDecay: number }
+
+const largestBeta = 1 - 2 ** -53
+const ranges = {
+  lr: [0, Infinity],
+  beta1: [0, largestBeta],
+  beta2: [0, largestBeta],
+  eps: [0, Infinity],
+  weightDecay: [0, Infinity],
+} as const
+
+abstract class AdamBase extends Optimizer<Hyper> {
+  constructor(
+    name: string,
+    params: Params<Hyper>,
+    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions,
+  ) {
+    const [beta1, beta2] = betas
+    super(name, params, { lr, beta1, beta2, eps, weightDecay }, inRange(name, ranges), () => 2)
+  }
+
+  protected count(counters: Operand, { beta1, beta2 }: Record<keyof Hyper, Operand>): Command {
+    return countAdamStep(counters, beta1, beta2)
+  }
+}
+
+/** Adaptive moments; weight decay is added to the gradient. Kingma, Ba, 2015. torch.optim.Adam. */
+export class Adam extends AdamBase {
+  constructor(params: Params<Hyper>, options: AdamOptions = {}) {
+    super('optim.Adam', params, options)
+  }
+
+  protected update({ param, grad, state, n }: Run, counters: Operand, h: Record<keyof Hyper, Operand>): Command {
+    const [m, v] = state as [Operand, Operand]
+    return adam(param, grad, m, v, counters, h.lr, h.beta1, h.beta2, h.eps, h.weightDecay, n)
+  }
+}
+
+/** Adam with weight decay apart from the gradient, 0.01 by default. Loshchilov, Hutter, 2019.
+ *  torch.optim.AdamW. */
+export class AdamW extends AdamBase {
+  constructor(params: Params<Hyper>, { weightDecay = 0.01, ...options }: AdamOptions = {}) {
+    super('optim.AdamW', params, { weightDecay, ...options })
+  }
+
+  protected update({ param, grad, state, n }: Run, counters: Operand, h: Record<keyof Hyper, Operand>): Command {
+    const [m, v] = state as [Operand, Operand]
+    return adamw(param, grad, m, v, counters, h.lr, h.beta1, h.beta2, h.eps, h.weightDecay, n)
+  }
+}

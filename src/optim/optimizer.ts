@@ -1,0 +1,217 @@
+import type { Command, Operand } from '../core/command.ts'
+import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
+import type { Storage } from '../core/storage.ts'
+import { show } from '../tensor/shape.ts'
+import { backward } from '../tensor/tape.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { Flat, flattenParameters } from './flat.ts'
+
+/** Numbers that an update reads at each step: they may be set at any time, and a compiled step follows. */
+export type Hyperparameters = { lr: number } & Record<string, number>
+
+/** Parameters with hyperparameters of their own, missing ones taken from the optimizer's options. */
+export type ParamGroupOptions<H extends Hyperparameters> = { params: Iterable<Tensor> } & Partial<H>
+
+export type Params<H extends Hyperparameters> = Iterable<Tensor> | Iterable<ParamGroupOptions<H>>
+
+/** A stretch of parameters whose values, gradients and state all lie one after the other. */
+export interface Run {
+  readonly param: Operand
+  readonly grad: Operand
+  readonly state: readonly Operand[]
+  /** Elements, padding included. */
+  readonly n: number
+}
+
+/** The hyperparameters, readable and writable by name, of `params`. */
+export type ParamGroup<H extends Hyperparameters> = H & { readonly params: readonly Tensor[] }
+
+interface Group<H extends Hyperparameters> {
+  readonly params: readonly Tensor[]
+  readonly settings: ParamGroup<H>
+  /** f64 cells: counters first, then hyperparameters in the order of their names. */
+  readonly cells: Storage
+  readonly names: readonly string[]
+  /** Flat blocks in the layout of params. */
+  readonly state: readonly Flat[]
+}
+
+const F64 = 8
+/** The first cells of a group count its steps and hold what follows from the count. */
+const COUNTERS = 3
+
+/** The base of optimizers: parameter groups, flat state, and steps. Subclasses say how a run of
+ *  parameters is updated. torch.optim.Optimizer. */
+export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
+  /** Hyperparameters by group: `paramGroups[0].lr = 0.01`. */
+  readonly paramGroups: readonly ParamGroup<H>[]
+  readonly #name: string
+  readonly #groups: Group<H>[]
+
+  protected constructor(
+    name: string,
+    params: Params<H>,
+    defaults: H,
+    check: (group: H) => void,
+    stateCount: (group: H) => number,
+  ) {
+    this.#name = name
+    if (currentTrace())
+      throw new Error(`${name}: cannot be made while compile() traces; make it outside of the compiled function`)
+    const given: (Tensor | ParamGroupOptions<H>)[] = [...params]
+    const isGroup = (x: Tensor | ParamGroupOptions<H>): x is ParamGroupOptions<H> =>
+      !(x instanceof Tensor) && typeof x?.params === 'object'
+    const parsed = given.every(isGroup)
+      ? given.map(({ params: list, ...own }) => ({ params: [...list], hyper: { ...defaults, ...own } as H }))
+      : [{ params: given as Tensor[], hyper: defaults }]
+    const all = parsed.flatMap(({ params: list }) => list)
+    if (all.length === 0) throw new RangeError(`${name}: got no parameters`)
+    for (const [i, param] of all.entries()) {
+      if (!(param instanceof Tensor))
+        throw new TypeError(`${name}: parameter ${i} is ${typeof param}, expected a Tensor`)
+      param.check(name)
+      if (param.node || param.dtype !== 'f32')
+        throw new TypeError(
+          `${name}: parameter ${i} ${show(param.shape)} is ${param.node ? 'computed by another op' : param.dtype}, expected an f32 leaf`,
+        )
+    }
+    if (new Set(all).size !== all.length) throw new RangeError(`${name}: a parameter is given twice`)
+    for (const { hyper } of parsed) {
+      for (const [key, value] of Object.entries(hyper)) {
+        if (!(key in defaults))
+          throw new TypeError(`${name}: unknown option ${key}, expected ${Object.keys(defaults).join(', ')}`)
+        if (typeof value !== 'number' || !Number.isFinite(value))
+          throw new RangeError(`${name}: ${key} is ${String(value)}, expected a finite number`)
+      }
+      check(hyper)
+    }
+    flattenParameters(all)
+    this.#groups = parsed.map(({ params: list, hyper }) => makeGroup(name, list, hyper, check, stateCount(hyper)))
+    this.paramGroups = this.#groups.map((group) => group.settings)
+  }
+
+  /** The learning rate of the first group; setting it sets all groups. */
+  get lr(): number {
+    return (this.paramGroups[0] as H).lr
+  }
+
+  set lr(value: number) {
+    for (const group of this.paramGroups) (group as Hyperparameters).lr = value
+  }
+
+  /** Forgets all gradients: the next backward writes them anew. */
+  zeroGrad(): void {
+    for (const { params } of this.#groups) for (const param of params) param.grad = null
+  }
+
+  /** Updates every parameter that has a gradient. */
+  step(): void {
+    for (const group of this.#groups) {
+      const runs = runsOf(group)
+      if (runs.length === 0) continue
+      const hyper = Object.fromEntries(
+        group.names.map((key, i) => [key, { storage: group.cells, offset: F64 * (COUNTERS + i) }]),
+      ) as Record<keyof H, Operand>
+      const counters = { storage: group.cells, offset: 0 }
+      emit(this.count(counters, hyper))
+      for (const run of runs) emit(this.update(run, counters, hyper))
+    }
+  }
+
+  /** One whole step for a loss: zeroGrad, backward, step. */
+  minimize(loss: Tensor): void {
+    this.zeroGrad()
+    backward(loss)
+    this.step()
+  }
+
+  /** Frees the optimizer's state. Parameters and gradients stay with their tensors. */
+  dispose(): void {
+    for (const { cells, state } of this.#groups) {
+      cells.release()
+      for (const flat of state) flat.whole.release()
+    }
+  }
+
+  protected abstract count(counters: Operand, hyper: Record<keyof H, Operand>): Command
+
+  protected abstract update(run: Run, counters: Operand, hyper: Record<keyof H, Operand>): Command
+
+  toString(): string {
+    return `${this.#name}(${this.paramGroups.map(({ params, ...hyper }) => `${params.length} parameters, ${JSON.stringify(hyper)}`).join('; ')})`
+  }
+}
+
+function makeGroup<H extends Hyperparameters>(
+  name: string,
+  params: Tensor[],
+  hyper: H,
+  check: (group: H) => void,
+  stateCount: number,
+): Group<H> {
+  const names = Object.keys(hyper)
+  const cells = newHeldStorage(F64 * (COUNTERS + names.length), name)
+  const { memory } = currentEngine(name)
+  const at = cells.address / F64
+  memory.f64.set([0, 1, 1, ...Object.values(hyper)], at)
+  const settings = { params } as unknown as ParamGroup<H>
+  names.forEach((key, i) => {
+    Object.defineProperty(settings, key, {
+      enumerable: true,
+      get: () => memory.f64[at + COUNTERS + i],
+      set(value: number) {
+        if (typeof value !== 'number' || !Number.isFinite(value))
+          throw new RangeError(`${name}: ${key} is ${String(value)}, expected a finite number`)
+        check({ ...settings, [key]: value })
+        memory.f64[at + COUNTERS + i] = value
+      },
+    })
+  })
+  const state = Array.from({ length: stateCount }, () => new Flat(params, name))
+  return { params, settings, cells, names, state }
+}
+
+/** The longest stretches of parameters with gradients that lie without gaps in all blocks. */
+function runsOf({ params, state }: Group<Hyperparameters>): Run[] {
+  const runs: (Run & { end: { param: number; grad: number; state: number } })[] = []
+  params.forEach((param, i) => {
+    if (!param.grad) return
+    const grad = param.gradStorage as Storage
+    const bytes = Math.ceil(param.size / 16) * 64
+    const offset = state[0]?.offset(i) ?? 0
+    const place = { param: param.storage.address, grad: grad.address, state: offset }
+    const before = runs.at(-1)
+    if (
+      before &&
+      before.end.param === place.param &&
+      before.end.grad === place.grad &&
+      (state.length === 0 || before.end.state === place.state)
+    ) {
+      runs[runs.length - 1] = {
+        ...before,
+        n: before.n + bytes / 4,
+        end: { param: place.param + bytes, grad: place.grad + bytes, state: offset + bytes },
+      }
+      return
+    }
+    runs.push({
+      param: { storage: param.storage, offset: 0 },
+      grad: { storage: grad, offset: 0 },
+      state: state.map((flat) => ({ storage: flat.whole, offset: flat.offset(i) })),
+      n: bytes / 4,
+      end: { param: place.param + bytes, grad: place.grad + bytes, state: offset + bytes },
+    })
+  })
+  return runs
+}
+
+/** A check for hyperparameters: each named one must be in [low, high]. */
+export function inRange(name: string, ranges: Record<string, readonly [number, number]>) {
+  return (group: Hyperparameters): void => {
+    for (const [key, [low, high]] of Object.entries(ranges)) {
+      const value = group[key] as number
+      if (!(value >= low && value <= high))
+        throw new RangeError(`${name}: ${key} is ${value}, expected a number from ${low} to ${high}`)
+    }
+  }
+}

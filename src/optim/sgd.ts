@@ -1,0 +1,46 @@
+import type { Command, Operand } from '../core/command.ts'
+import { countStep, sgd } from '../core/commands.ts'
+import { inRange, Optimizer, type Params, type Run } from './optimizer.ts'
+
+export interface SGDOptions {
+  lr: number
+  /** Share of the velocity that is kept; default 0. Whether it is 0 is fixed when the optimizer is made. */
+  momentum?: number
+  /** Share of the gradient that momentum leaves out; default 0. */
+  dampening?: number
+  weightDecay?: number
+  /** Look ahead along the velocity; default false. */
+  nesterov?: boolean
+}
+
+type Hyper = { lr: number; momentum: number; dampening: number; weightDecay: number }
+
+/** Stochastic gradient descent, with momentum. torch.optim.SGD. */
+export class SGD extends Optimizer<Hyper> {
+  readonly #nesterov: boolean
+
+  constructor(
+    params: Params<Hyper>,
+    { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false }: SGDOptions,
+  ) {
+    const ranges = inRange('optim.SGD', { lr: [0, Infinity], momentum: [0, Infinity], weightDecay: [0, Infinity] })
+    const check = (group: Hyper): void => {
+      ranges(group)
+      if (nesterov && !(group.momentum > 0 && group.dampening === 0))
+        throw new RangeError('optim.SGD: nesterov needs a momentum above 0 and no dampening')
+    }
+    super('optim.SGD', params, { lr, momentum, dampening, weightDecay }, check, (group) =>
+      group.momentum === 0 ? 0 : 1,
+    )
+    this.#nesterov = nesterov
+  }
+
+  protected count(counters: Operand): Command {
+    return countStep(counters)
+  }
+
+  protected update({ param, grad, state, n }: Run, counters: Operand, hyper: Record<keyof Hyper, Operand>): Command {
+    const { lr, momentum, dampening, weightDecay } = hyper
+    return sgd(param, grad, state[0] ?? null, counters, lr, momentum, dampening, weightDecay, Number(this.#nesterov), n)
+  }
+}

@@ -1,0 +1,183 @@
+// compile: trace a function once for each input shape, then run its program.
+
+import { currentEngine, currentTrace, type Program, Trace, withTrace } from '../core/engine.ts'
+import type { Storage } from '../core/storage.ts'
+import { gradRecords, stateVersion } from './guards.ts'
+import { tensorsIn } from './scope.ts'
+import { sameShape, show } from './shape.ts'
+import { empty, Tensor, tensor } from './tensor.ts'
+import { type DType, dtypeOf, isNDArray, type NDArray } from './types.ts'
+
+export type Input = Tensor | NDArray
+
+/** Programs kept for one function; the one unused for longest goes first. */
+const MAX_PROGRAMS = 64
+
+export type Compiled<A extends readonly Input[], R> = ((...inputs: { [I in keyof A]: Input }) => R) & {
+  /** Number of programs in the cache: one for each combination of input shapes seen. */
+  readonly programs: number
+  /** Frees all programs, and the tensors they returned. */
+  dispose(): void
+}
+
+interface Entry {
+  program: Program
+  inputs: Tensor[]
+  /** Whether the program reads the input at all. */
+  wanted: boolean[]
+  result: unknown
+  guards: (() => boolean)[]
+  /** The state in which the guards were last seen to hold. */
+  version: number
+  gradients: { leaf: Tensor; needs: 'null' | 'value' | 'any'; after: Tensor | null }[]
+}
+
+/** Turns a function of tensors into one that runs as a single call of the core.
+ *
+ *  `fn` is traced at the first call for each combination of input shapes and dtypes: its JavaScript runs
+ *  once then, and values cannot be read inside. Parameters are updated in place; random draws are fresh
+ *  at each run. Inputs may be tensors or { data, shape }. The tensors it returns are the same objects at
+ *  every call, overwritten by the next one: read them, or clone() them, before. */
+export function compile<A extends readonly Input[], R>(
+  fn: (...inputs: { [I in keyof A]: Tensor }) => R,
+): Compiled<A, R> {
+  if (typeof fn !== 'function') throw new TypeError(`compile: fn is ${typeof fn}, expected a function of tensors`)
+  let entries: Entry[] = []
+  const call = (...inputs: Input[]): R => {
+    if (currentTrace())
+      return fn(...(inputs.map((x) => (x instanceof Tensor ? x : tensor(x))) as { [I in keyof A]: Tensor }))
+    const engine = currentEngine('compile')
+    checkInputs(inputs)
+    let entry = find(entries, inputs)
+    if (!entry) {
+      entry = trace(fn as (...inputs: Tensor[]) => R, inputs)
+      entries.unshift(entry)
+      if (entries.length > MAX_PROGRAMS) entries.pop()?.program.dispose()
+    } else if (entry !== entries[0]) {
+      entries.splice(entries.indexOf(entry), 1)
+      entries.unshift(entry)
+    }
+    for (let i = 0; i < inputs.length; i++) if (entry.wanted[i]) copyIn(entry.inputs[i] as Tensor, inputs[i] as Input)
+    engine.run(entry.program)
+    for (let i = 0; i < entry.gradients.length; i++) {
+      const { leaf, after } = entry.gradients[i] as Entry['gradients'][number]
+      if (leaf.grad !== after) leaf.grad = after
+    }
+    return entry.result as R
+  }
+  Object.defineProperty(call, 'programs', { get: () => entries.length })
+  return Object.assign(call, {
+    dispose() {
+      for (const { program } of entries) program.dispose()
+      entries = []
+    },
+  }) as unknown as Compiled<A, R>
+}
+
+function checkInputs(inputs: readonly Input[]): void {
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i]
+    if (input instanceof Tensor) input.check('compile')
+    else if (!isNDArray(input)) {
+      throw new TypeError(
+        `compile: argument ${i} of the compiled function is ${describe(input)}, expected a Tensor or { data, shape }; values that change belong in a tensor, constants in the function`,
+      )
+    } else {
+      let size = 1
+      for (let d = 0; d < input.shape.length; d++) size *= input.shape[d] as number
+      if (size !== input.data.length)
+        throw new RangeError(
+          `compile: argument ${i} has ${input.data.length} elements, expected ${size} for its shape ${show(input.shape)}`,
+        )
+    }
+  }
+}
+
+const describe = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+
+const dtype = (input: Input): DType => (input instanceof Tensor ? input.dtype : dtypeOf(input.data))
+
+/** The program for these inputs, in the present state of modules and gradients. */
+function find(entries: Entry[], inputs: readonly Input[]): Entry | undefined {
+  const version = stateVersion()
+  for (let e = 0; e < entries.length; e++) {
+    const entry = entries[e] as Entry
+    if (fits(entry, inputs) && (entry.version === version || holds(entry, version)) && gradientsFit(entry)) return entry
+  }
+  return undefined
+}
+
+function fits(entry: Entry, inputs: readonly Input[]): boolean {
+  if (entry.inputs.length !== inputs.length) return false
+  for (let i = 0; i < inputs.length; i++) {
+    const known = entry.inputs[i] as Tensor
+    const given = inputs[i] as Input
+    if (known.dtype !== dtype(given) || !sameShape(known.shape, given.shape)) return false
+  }
+  return true
+}
+
+function holds(entry: Entry, version: number): boolean {
+  if (!entry.guards.every((guard) => guard())) return false
+  entry.version = version
+  return true
+}
+
+function gradientsFit({ gradients }: Entry): boolean {
+  for (let i = 0; i < gradients.length; i++) {
+    const { leaf, needs } = gradients[i] as Entry['gradients'][number]
+    if (needs !== 'any' && (needs === 'null') !== (leaf.grad === null)) return false
+  }
+  return true
+}
+
+function copyIn(to: Tensor, from: Input): void {
+  const { memory } = currentEngine('compile')
+  const address = to.storage.address
+  if (from instanceof Tensor) {
+    const start = from.storage.address + from.offset
+    if (start !== address) memory.u8.copyWithin(address, start, start + to.storage.bytes)
+  } else if (to.dtype === 'f32') memory.f32.set(from.data, address >> 2)
+  else if (to.dtype === 'i32') memory.i32.set(from.data, address >> 2)
+  else memory.u8.set(from.data, address)
+}
+
+function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[]): Entry {
+  const engine = currentEngine('compile')
+  const recording = new Trace()
+  const records = gradRecords(recording)
+  try {
+    return withTrace(recording, () => {
+      const inputs = given.map((input) => empty('compile', [...input.shape], dtype(input)))
+      const result = fn(...inputs)
+      if (result instanceof Promise)
+        throw new TypeError('compile: the function returned a Promise, expected synchronous work')
+      const outputs = [...tensorsIn(result)]
+      const kept = new Set<Storage>()
+      for (const output of outputs) if (output.storage.planned) kept.add(output.storage)
+      // What was read while tracing holds now; reading gradients below must not be recorded.
+      const gradients = withTrace(null, () =>
+        [...records].map(([leaf, { before, read }]) => ({
+          leaf,
+          needs: read ? (before ? ('value' as const) : ('null' as const)) : ('any' as const),
+          after: leaf.grad,
+        })),
+      )
+      const program = engine.load(recording, kept, 'compile')
+      for (const output of outputs) {
+        output.storage.trace = null
+        output.node = null
+      }
+      const read = new Set<Storage>()
+      for (const { args } of program.commands)
+        for (const arg of args) if (arg && typeof arg === 'object' && 'storage' in arg) read.add(arg.storage)
+      const wanted = inputs.map((input) => read.has(input.storage) || kept.has(input.storage))
+      return { program, inputs, wanted, result, guards: recording.guards, version: stateVersion(), gradients }
+    })
+  } catch (error) {
+    // A failed trace leaves no mark on the leaves.
+    for (const [leaf, { before }] of records) leaf.grad = before
+    throw error
+  }
+}

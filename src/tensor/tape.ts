@@ -1,0 +1,148 @@
+// Reverse-mode differentiation. Each op leaves a node behind its result: its inputs, and for each input
+// the function from the gradient of the result to the gradient of that input. The tape is the order in
+// which nodes were made; backward walks it from the end.
+
+import { add, copy, fill } from '../core/commands.ts'
+import { floatBits } from '../core/encode.ts'
+import { currentTrace, emit, newHeldStorage, type Trace } from '../core/engine.ts'
+import type { Storage } from '../core/storage.ts'
+import { keep } from './scope.ts'
+import { sameShape, show } from './shape.ts'
+import { empty, Tensor } from './tensor.ts'
+
+/** From ∂loss/∂result to ∂loss/∂input, of the input's shape. */
+export type GradientRule = (dy: Tensor) => Tensor
+
+export interface Node {
+  readonly name: string
+  readonly order: number
+  readonly inputs: readonly Tensor[]
+  /** One for each input; null where an input has no gradient (indices). null as a whole once used. */
+  rules: readonly (GradientRule | null)[] | null
+}
+
+let made = 0
+let enabled = true
+
+/** Runs fn without recording: what it computes has no gradient. torch.no_grad. */
+export function noGrad<T>(fn: () => T): T {
+  const before = enabled
+  enabled = false
+  try {
+    return fn()
+  } finally {
+    enabled = before
+  }
+}
+
+/** Puts an op on the tape: `rules[i]` gives the gradient of `inputs[i]`, and is only called when wanted. */
+export function record(
+  name: string,
+  result: Tensor,
+  inputs: readonly Tensor[],
+  rules: readonly (GradientRule | null)[],
+): Tensor {
+  if (!enabled || !inputs.some((input, i) => rules[i] && input.requiresGrad)) return result
+  result.node = { name, order: made++, inputs, rules }
+  result.requiresGrad = true
+  return result
+}
+
+export interface BackwardOptions {
+  /** ∂loss/∂root, of root's shape; default 1, for a root of one element. */
+  gradient?: Tensor
+  /** Keep the graph for another backward; default false. */
+  retainGraph?: boolean
+}
+
+/** Adds ∂root/∂leaf to the `grad` of every leaf that `root` depends on. The first contribution to a
+ *  gradient writes it, later ones add: nothing is zeroed. torch.Tensor.backward. */
+export function backward(root: Tensor, { gradient, retainGraph = false }: BackwardOptions = {}): void {
+  root.check('backward')
+  if (!root.requiresGrad) {
+    throw new Error(
+      `backward: the tensor of shape ${show(root.shape)} depends on nothing that requires a gradient; set requiresGrad on a leaf, and compute outside of noGrad`,
+    )
+  }
+  if (gradient ? !sameShape(gradient.shape, root.shape) : root.size !== 1) {
+    throw new RangeError(
+      `backward: ${gradient ? `gradient has shape ${show(gradient.shape)}` : 'no gradient is given'} for a tensor of shape ${show(root.shape)}, expected one of the same shape (or none, for one element)`,
+    )
+  }
+  const results = nodesOf(root)
+  const used = results.find((result) => !result.node?.rules)
+  if (used)
+    throw new Error(
+      `backward: the graph behind ${used.node?.name} was already used; pass { retainGraph: true } to the first backward`,
+    )
+  noGrad(() => {
+    const gradients = new Map<Tensor, Tensor>([[root, gradient ?? one(root)]])
+    for (const result of results) {
+      const node = result.node as Node
+      const dy = gradients.get(result) as Tensor
+      gradients.delete(result)
+      node.rules?.forEach((rule, i) => {
+        const input = node.inputs[i] as Tensor
+        if (!rule || !input.requiresGrad) return
+        const before = gradients.get(input)
+        gradients.set(input, before ? sumOf(before, rule(dy)) : rule(dy))
+      })
+      if (!retainGraph) node.rules = null
+    }
+    for (const [leaf, total] of gradients) deposit(leaf, total)
+  })
+}
+
+function one(root: Tensor): Tensor {
+  const seed = empty('backward', root.shape)
+  emit(fill(seed, floatBits(1), 1))
+  return seed
+}
+
+function sumOf(a: Tensor, b: Tensor): Tensor {
+  const total = empty('backward', a.shape)
+  emit(add(total, a, b, [1, a.size, 1, 1]))
+  return total
+}
+
+/** Results with nodes that root depends on, latest first. */
+function nodesOf(root: Tensor): Tensor[] {
+  const found = new Set<Tensor>()
+  const stack = [root]
+  for (let tensor = stack.pop(); tensor; tensor = stack.pop()) {
+    if (!tensor.node || found.has(tensor)) continue
+    found.add(tensor)
+    stack.push(...tensor.node.inputs)
+  }
+  return [...found].sort((a, b) => (b.node as Node).order - (a.node as Node).order)
+}
+
+function deposit(leaf: Tensor, gradient: Tensor): void {
+  const before = leaf.grad
+  if (before) {
+    emit(add(before, before, gradient, [1, leaf.size, 1, 1]))
+    return
+  }
+  leaf.gradStorage ??= newHeldStorage(4 * leaf.size, 'gradient')
+  const grad = gradientOf(leaf)
+  const trace = currentTrace()
+  // In a trace, the command that makes the gradient is told to write it where it belongs.
+  if (trace && redirectable(gradient, trace)) gradient.storage.redirect = { storage: leaf.gradStorage, offset: 0 }
+  else emit(copy(grad, gradient, leaf.size))
+  leaf.grad = grad
+}
+
+/** A tensor over the leaf's gradient bytes. */
+export function gradientOf(leaf: Tensor): Tensor {
+  const storage = leaf.gradStorage as Storage
+  storage.retain()
+  return keep(new Tensor(storage, leaf.shape, 'f32'))
+}
+
+/** A value that commands of this trace compute, alone in its bytes. */
+const redirectable = ({ storage, size, offset }: Tensor, trace: Trace): boolean =>
+  storage.planned &&
+  !storage.redirect &&
+  offset === 0 &&
+  storage.bytes === 4 * size &&
+  trace.commands.some((command) => command.kernel.roles[0] === 'out' && (command.args[0] as Tensor).storage === storage)

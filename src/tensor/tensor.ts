@@ -1,0 +1,271 @@
+import type { Operand } from '../core/command.ts'
+import { currentEngine, currentTrace, newHeldStorage, newStorage } from '../core/engine.ts'
+import { resolve, type Storage } from '../core/storage.ts'
+import { guardState, observeGrad, touchState } from './guards.ts'
+import { track } from './scope.ts'
+import { checkShape, type Shape, show, sizeOf } from './shape.ts'
+import type { Node } from './tape.ts'
+import { bytesOf, type DType, dtypeOf, isNDArray, isTypedArray, type NDArray, type TypedArray } from './types.ts'
+
+/** Frees the bytes of tensors that the garbage collector took. */
+const collected = new FinalizationRegistry<Storage>((storage) => storage.release())
+
+/** A contiguous array in the core's memory, of any number of axes.
+ *
+ *  Its bytes are freed when it is garbage collected, at once by `dispose()` or `using`, or at the end of
+ *  the `scope` that it was made in. */
+export class Tensor implements Operand {
+  readonly shape: Shape
+  readonly dtype: DType
+  /** Bytes, shared with the tensors that view the same values. */
+  storage: Storage
+  /** Byte offset of the first element in the storage. */
+  readonly offset: number
+  /** The operation that made this value, while its gradient is wanted. */
+  node: Node | null = null
+  /** Where the gradient of a leaf is kept. */
+  gradStorage: Storage | null = null
+  #grad: Tensor | null = null
+  #requiresGrad = false
+
+  constructor(storage: Storage, shape: Shape, dtype: DType, offset = 0) {
+    this.storage = storage
+    this.shape = shape
+    this.dtype = dtype
+    this.offset = offset
+    if (!storage.planned) collected.register(this, storage, this)
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  /** Number of axes. */
+  get ndim(): number {
+    return this.shape.length
+  }
+
+  /** Whether `backward()` gives this tensor a gradient. Set it on leaves only. */
+  get requiresGrad(): boolean {
+    if (!this.node && !this.storage.planned) guardState(this, () => this.#requiresGrad)
+    return this.#requiresGrad
+  }
+
+  set requiresGrad(value: boolean) {
+    if (value && this.dtype !== 'f32')
+      throw new TypeError(
+        `Tensor.requiresGrad: the tensor is ${this.dtype}, expected f32: only real values have gradients`,
+      )
+    if (!value && this.node)
+      throw new Error('Tensor.requiresGrad: cannot be turned off on a computed value; use detach()')
+    if (value !== this.#requiresGrad && !this.node) touchState()
+    this.#requiresGrad = value
+  }
+
+  /** ∂loss / ∂this of the last backward, of this tensor's shape; null before, and after zeroGrad. */
+  get grad(): Tensor | null {
+    observeGrad(this, this.#grad, false)
+    return this.#grad
+  }
+
+  set grad(value: Tensor | null) {
+    if (value && (value.dtype !== 'f32' || show(value.shape) !== show(this.shape))) {
+      throw new TypeError(`Tensor.grad: got ${value.dtype} ${show(value.shape)}, expected f32 ${show(this.shape)}`)
+    }
+    observeGrad(this, this.#grad, true)
+    this.#grad = value
+  }
+
+  /** The only element, as a number. */
+  item(): number {
+    if (this.size !== 1)
+      throw new RangeError(`Tensor.item: the tensor has shape ${show(this.shape)}, expected one element; use data()`)
+    return this.#view('Tensor.item')[0] as number
+  }
+
+  /** A copy of the elements, row-major. */
+  data(): TypedArray {
+    return this.#view('Tensor.data').slice()
+  }
+
+  /** The elements as nested arrays; a number when there are no axes. */
+  tolist(): NestedNumbers {
+    const data = this.#view('Tensor.tolist')
+    const nest = (axis: number, start: number, step: number): NestedNumbers => {
+      if (axis === this.ndim) return data[start] as number
+      const size = this.shape[axis] as number
+      const inner = size === 0 ? 0 : step / size
+      return Array.from({ length: size }, (_, i) => nest(axis + 1, start + i * inner, inner))
+    }
+    return nest(0, 0, this.size)
+  }
+
+  /** Overwrites the elements. `source`: a typed array of the tensor's dtype, or numbers, row-major. */
+  copyFrom(source: ArrayLike<number>): this {
+    const view = this.#view('Tensor.copyFrom')
+    if (source.length !== view.length) {
+      throw new RangeError(
+        `Tensor.copyFrom: source has ${source.length} elements, expected ${view.length} for shape ${show(this.shape)}`,
+      )
+    }
+    view.set(source)
+    return this
+  }
+
+  /** The same values, cut off from the tape. */
+  detach(): Tensor {
+    return viewOf(this, this.shape)
+  }
+
+  /** Frees the bytes now, unless another tensor or a program still uses them. */
+  dispose(): void {
+    if (this.storage.planned) return
+    collected.unregister(this)
+    this.storage.release()
+    this.storage = disposedStorage
+    this.node = null
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /** Moves to other bytes, which already hold the values. Programs that knew the old ones are traced anew. */
+  moveTo(storage: Storage): void {
+    collected.unregister(this)
+    this.storage.release()
+    this.storage = storage
+    collected.register(this, storage, this)
+    touchState()
+  }
+
+  /** Throws when the elements cannot be used here: disposed, or the value of another trace. */
+  check(caller: string): void {
+    if (this.storage === disposedStorage || this.storage.disposed) {
+      throw new Error(
+        `${caller}: tensor of shape ${show(this.shape)} was used after dispose() or the end of its scope; return it from the scope, or clone it`,
+      )
+    }
+    const { trace } = this.storage
+    if (trace && trace !== currentTrace()) {
+      throw new Error(
+        `${caller}: tensor of shape ${show(this.shape)} belongs to a compiled function and has no value outside; return it from the function`,
+      )
+    }
+  }
+
+  toString(): string {
+    const values = this.storage.disposed || this.storage.trace ? '…' : JSON.stringify(summary(this.tolist()))
+    return `tensor(${values?.replaceAll('"…"', '…')}, shape ${show(this.shape)}, ${this.dtype})`
+  }
+
+  /** Node prints tensors by this. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
+
+  #view(caller: string): TypedArray {
+    this.check(caller)
+    if (this.storage.trace) {
+      throw new Error(
+        `${caller}: a value cannot be read while compile() traces: it is computed when the compiled function runs; return the tensor and read it there`,
+      )
+    }
+    return elements(this)
+  }
+}
+
+export type NestedNumbers = number | NestedNumbers[]
+
+const disposedStorage = {
+  planned: false,
+  disposed: true,
+  trace: null,
+  redirect: null,
+  release() {},
+} as unknown as Storage
+
+const summary = (list: NestedNumbers, limit = 8): unknown => {
+  if (!Array.isArray(list)) return Number.isInteger(list) ? list : Number(list.toPrecision(5))
+  const shown = list.length > limit ? [...list.slice(0, limit - 1), '…'] : list
+  return shown.map((x) => (x === '…' ? x : summary(x as NestedNumbers, limit)))
+}
+
+/** The elements without copying. Valid until the next allocation: growing memory detaches every view. */
+export function elements(tensor: Tensor): TypedArray {
+  const { memory } = currentEngine('Tensor')
+  const { storage, offset } = resolve(tensor)
+  const address = storage.address + offset
+  if (tensor.dtype === 'u8') return memory.u8.subarray(address, address + tensor.size)
+  const from = address >> 2
+  return (tensor.dtype === 'f32' ? memory.f32 : memory.i32).subarray(from, from + tensor.size)
+}
+
+/** A new value of the current trace, or of the allocator; its elements hold anything. */
+export function empty(owner: string, shape: Shape, dtype: DType = 'f32'): Tensor {
+  checkShape(owner, shape)
+  const storage = newStorage(sizeOf(shape) * bytesOf[dtype], owner)
+  return track(new Tensor(storage, shape, dtype))
+}
+
+/** The bytes of `tensor` under another shape of the same size. */
+export function viewOf(tensor: Tensor, shape: Shape): Tensor {
+  tensor.storage.retain()
+  return track(new Tensor(tensor.storage, shape, tensor.dtype, tensor.offset))
+}
+
+export interface TensorOptions {
+  /** Default: of typed data its own, else f32. */
+  dtype?: DType
+  /** Default: as the data is nested. */
+  shape?: Shape
+  requiresGrad?: boolean
+}
+
+/** A tensor with the given elements: numbers, nested arrays of them, a typed array, or { data, shape }.
+ *  Throws when nested arrays are ragged, or when the shape has another number of elements. */
+export function tensor(values: NestedNumbers | TypedArray | NDArray, options: TensorOptions = {}): Tensor {
+  const { data, shape: found } = flatten(values)
+  const shape = options.shape ?? found
+  checkShape('tensor', shape)
+  if (sizeOf(shape) !== data.length)
+    throw new RangeError(`tensor: got ${data.length} values, expected ${sizeOf(shape)} for shape ${show(shape)}`)
+  const dtype = options.dtype ?? (isTypedArray(data) ? dtypeOf(data) : 'f32')
+  // Held also while tracing: the values are known now, and constant for the program.
+  const result = track(new Tensor(newHeldStorage(data.length * bytesOf[dtype], 'tensor'), [...shape], dtype))
+  elements(result).set(data)
+  if (options.requiresGrad) result.requiresGrad = true
+  return result
+}
+
+function flatten(values: NestedNumbers | TypedArray | NDArray): { data: ArrayLike<number>; shape: Shape } {
+  if (typeof values === 'number') return { data: [values], shape: [] }
+  if (isTypedArray(values)) return { data: values, shape: [values.length] }
+  if (isNDArray(values)) return values
+  if (!Array.isArray(values))
+    throw new TypeError(
+      `tensor: values are ${String(values)}, expected numbers, nested arrays, a typed array or { data, shape }`,
+    )
+  const shape: number[] = []
+  for (let level: NestedNumbers = values; Array.isArray(level); level = level[0] as NestedNumbers)
+    shape.push(level.length)
+  const data: number[] = []
+  const walk = (level: NestedNumbers, axis: number): void => {
+    if (!Array.isArray(level)) {
+      if (axis !== shape.length)
+        throw new RangeError('tensor: nested arrays are ragged, expected the same length everywhere at one depth')
+      if (typeof level !== 'number') throw new TypeError(`tensor: values contain ${String(level)}, expected numbers`)
+      data.push(level)
+      return
+    }
+    if (level.length !== shape[axis]) {
+      throw new RangeError(
+        `tensor: nested arrays are ragged: length ${level.length} at depth ${axis}, expected ${shape[axis] ?? 'a number'}`,
+      )
+    }
+    for (const item of level) walk(item, axis + 1)
+  }
+  walk(values, 0)
+  return { data, shape }
+}

@@ -1,0 +1,26 @@
+/** f32 for values, i32 for indices, u8 for raw data (every op widens it to f32 first). */
+export type DType = 'f32' | 'i32' | 'u8'
+
+export type TypedArray = Float32Array | Int32Array | Uint8Array
+
+/** An array in JavaScript's memory: what data sets hold, loaders yield and compiled functions take. */
+export interface NDArray {
+  readonly shape: readonly number[]
+  readonly data: TypedArray
+}
+
+export const bytesOf: Record<DType, number> = { f32: 4, i32: 4, u8: 1 }
+
+export function dtypeOf(data: TypedArray): DType {
+  if (data instanceof Float32Array) return 'f32'
+  return data instanceof Int32Array ? 'i32' : 'u8'
+}
+
+export const isTypedArray = (value: unknown): value is TypedArray =>
+  value instanceof Float32Array || value instanceof Int32Array || value instanceof Uint8Array
+
+export const isNDArray = (value: unknown): value is NDArray =>
+  typeof value === 'object' &&
+  value !== null &&
+  Array.isArray((value as NDArray).shape) &&
+  isTypedArray((value as NDArray).data)
