@@ -1,20 +1,20 @@
 import { show, sizeOf } from '../tensor/shape.ts'
-import { isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
+import { arrayOf, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
 import { checkSeed, permutation } from './random.ts'
 
 /** Rows of samples, in JavaScript's memory: several arrays of one length. */
-export interface Dataset {
+export interface Dataset<Sample extends readonly NDArray[] = readonly NDArray[]> {
   readonly length: number
   /** The samples at `indices`, stacked: one array for each of the data set's, [indices.length, ...]. */
-  gather(indices: ArrayLike<number>): NDArray[]
+  gather(indices: ArrayLike<number>): Sample
 }
 
 /** Arrays whose first axes run over the same samples. torch.utils.data.TensorDataset. */
-export class TensorDataset implements Dataset {
+export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset<Sample> {
   readonly length: number
-  readonly arrays: readonly NDArray[]
+  readonly arrays: Sample
 
-  constructor(...arrays: NDArray[]) {
+  constructor(...arrays: Sample) {
     if (arrays.length === 0) throw new RangeError('TensorDataset: got no arrays, expected at least one')
     arrays.forEach((array, i) => {
       if (!isNDArray(array))
@@ -34,10 +34,10 @@ export class TensorDataset implements Dataset {
     this.length = (arrays[0] as NDArray).shape[0] as number
   }
 
-  gather(indices: ArrayLike<number>): NDArray[] {
-    return this.arrays.map(({ data, shape }) => {
+  gather(indices: ArrayLike<number>): Sample {
+    const rows = ({ data, shape }: NDArray): NDArray => {
       const row = sizeOf(shape.slice(1))
-      const out = new (data.constructor as new (length: number) => TypedArray)(indices.length * row)
+      const out = new arrayOf[dtypeOf(data)](indices.length * row)
       for (let i = 0; i < indices.length; i++) {
         const index = indices[i] as number
         if (!(index >= 0 && index < this.length))
@@ -46,16 +46,17 @@ export class TensorDataset implements Dataset {
         else out.set(data.subarray(index * row, (index + 1) * row), i * row)
       }
       return { data: out, shape: [indices.length, ...shape.slice(1)] }
-    })
+    }
+    return this.arrays.map(rows) as readonly NDArray[] as Sample
   }
 }
 
 /** Some samples of a data set. torch.utils.data.Subset. */
-export class Subset implements Dataset {
-  readonly dataset: Dataset
+export class Subset<Sample extends readonly NDArray[] = readonly NDArray[]> implements Dataset<Sample> {
+  readonly dataset: Dataset<Sample>
   readonly indices: Uint32Array
 
-  constructor(dataset: Dataset, indices: ArrayLike<number>) {
+  constructor(dataset: Dataset<Sample>, indices: ArrayLike<number>) {
     this.dataset = dataset
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] as number
@@ -69,7 +70,7 @@ export class Subset implements Dataset {
     return this.indices.length
   }
 
-  gather(indices: ArrayLike<number>): NDArray[] {
+  gather(indices: ArrayLike<number>): Sample {
     return this.dataset.gather(Uint32Array.from(indices, (i) => this.indices[i] as number))
   }
 }
@@ -77,7 +78,14 @@ export class Subset implements Dataset {
 /** Splits a data set at random into parts that share no sample.
  *  `parts`: fractions that sum to 1 (default 80 % train, 10 % validation, 10 % test), or counts that sum to
  *  the length. `seed`: default 0. torch.utils.data.random_split. */
-export function randomSplit(dataset: Dataset, parts: readonly number[] = [0.8, 0.1, 0.1], { seed = 0 } = {}): Subset[] {
+export function randomSplit<
+  Sample extends readonly NDArray[],
+  const Parts extends readonly number[] = readonly [number, number, number],
+>(
+  dataset: Dataset<Sample>,
+  parts: Parts = [0.8, 0.1, 0.1] as readonly number[] as Parts,
+  { seed = 0 }: { seed?: number } = {},
+): { -readonly [I in keyof Parts]: Subset<Sample> } {
   checkSeed('randomSplit', seed)
   const total = parts.reduce((a, b) => a + b, 0)
   const fractions = Math.abs(total - 1) < 1e-9
@@ -93,11 +101,12 @@ export function randomSplit(dataset: Dataset, parts: readonly number[] = [0.8, 0
   const order = permutation(dataset.length, seed)
   let sum = 0
   let start = 0
-  return parts.map((part) => {
+  const subsets = parts.map((part) => {
     sum += part
     const end = fractions ? Math.round(sum * dataset.length) : sum
     const subset = new Subset(dataset, order.subarray(start, end))
     start = end
     return subset
   })
+  return subsets as { -readonly [I in keyof Parts]: Subset<Sample> }
 }

@@ -15,8 +15,8 @@ export interface DataLoaderOptions {
 
 /** A data set in batches: iterate for one epoch, and again for the next. Each batch is a list of arrays, as
  *  the data set's `gather` gives it. The order of epoch e follows from (seed, e). torch.utils.data.DataLoader. */
-export class DataLoader implements Iterable<NDArray[]> {
-  readonly dataset: Dataset
+export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<Sample> {
+  readonly dataset: Dataset<Sample>
   readonly batchSize: number
   readonly #shuffle: boolean
   readonly #seed: number
@@ -25,7 +25,7 @@ export class DataLoader implements Iterable<NDArray[]> {
   epoch = 0
 
   constructor(
-    dataset: Dataset,
+    dataset: Dataset<Sample>,
     { batchSize = 1, shuffle = false, seed = 0, dropLast = false }: DataLoaderOptions = {},
   ) {
     if (!Number.isInteger(batchSize) || batchSize < 1)
@@ -45,7 +45,7 @@ export class DataLoader implements Iterable<NDArray[]> {
     return Math[this.#dropLast ? 'floor' : 'ceil'](this.dataset.length / this.batchSize)
   }
 
-  *[Symbol.iterator](): Generator<NDArray[]> {
+  *[Symbol.iterator](): Generator<Sample> {
     const epoch = this.epoch++
     const n = this.dataset.length
     // Odd multipliers keep (seed, epoch) pairs apart.

@@ -16,7 +16,8 @@ export async function bytesFrom(caller: string, source: Source): Promise<Uint8Ar
 }
 
 async function plainBytes(caller: string, source: Source): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return source
+  // A plain view, also of Node's Buffer, whose methods differ.
+  if (source instanceof Uint8Array) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
   if (source instanceof ArrayBuffer) return new Uint8Array(source)
   if (source instanceof Response) {
     if (!source.ok)

@@ -11,6 +11,8 @@ export interface NDArray {
 
 export const bytesOf: Record<DType, number> = { f32: 4, i32: 4, u8: 1 }
 
+export const arrayOf = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const
+
 export function dtypeOf(data: TypedArray): DType {
   if (data instanceof Float32Array) return 'f32'
   return data instanceof Int32Array ? 'i32' : 'u8'
