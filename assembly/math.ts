@@ -70,7 +70,7 @@ export function log(x: v128): v128 {
   return v128.bitselect(y, f32x4.splat(NaN), positive)
 }
 
-/** tanh x: an odd polynomial below 0.625, 1 - 2 / (e^2x + 1) above.  Max error TANH_ULP. */
+/** tanh x, of |x| with the sign put back: an odd polynomial below 0.625, 1 - 2 / (e^2x + 1) above.  Max error TANH_ULP. */
 export function tanh(x: v128): v128 {
   const sign = i32x4.splat(0x80000000)
   const a = v128.andnot(x, sign)
@@ -78,28 +78,29 @@ export function tanh(x: v128): v128 {
     f32x4.splat(1),
     f32x4.div(f32x4.splat(2), f32x4.add(exp(f32x4.add(a, a)), f32x4.splat(1))),
   )
-  const z = f32x4.mul(x, x)
+  const z = f32x4.mul(a, a)
   // Cephes tanhf.
   let p = f32x4.splat(-5.70498872745e-3)
   p = horner(p, z, 2.06390887954e-2)
   p = horner(p, z, -5.37397155531e-2)
   p = horner(p, z, 1.33314422036e-1)
   p = horner(p, z, -3.33332819422e-1)
-  p = f32x4.add(f32x4.mul(f32x4.mul(p, z), x), x)
-  const large = v128.or(big, v128.and(x, sign))
-  return v128.bitselect(p, large, f32x4.lt(a, f32x4.splat(0.625)))
+  p = f32x4.add(f32x4.mul(f32x4.mul(p, z), a), a)
+  return v128.or(v128.bitselect(p, big, f32x4.lt(a, f32x4.splat(0.625))), v128.and(x, sign))
 }
 
-/** 1 / (1 + e^-x).  Max error SIGMOID_ULP. */
+/** 1 / (1 + e^-x), as e^x / (1 + e^x) below 0: e^-|x| cannot overflow.  Max error SIGMOID_ULP. */
 export function sigmoid(x: v128): v128 {
-  return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))))
+  const one = f32x4.splat(1)
+  const e = exp(f32x4.neg(f32x4.abs(x)))
+  const above = v128.bitselect(e, one, f32x4.lt(x, f32x4.splat(0)))
+  return f32x4.div(above, f32x4.add(one, e))
 }
 
-/** sin(2πt) in the first and cos(2πt) in the second half of the turn, see sinTurn. */
+/** sin and cos of a in [-π/4, π/4]; Cephes sinf, cosf. */
 // @ts-ignore: decorator
 @inline
 function sinQuarter(a: v128): v128 {
-  // a in [-π/4, π/4]; Cephes sinf.
   const z = f32x4.mul(a, a)
   let p = f32x4.splat(-1.9515295891e-4)
   p = horner(p, z, 8.3321608736e-3)

@@ -24,6 +24,8 @@ const INITIAL_PAGES = 16
 export interface Program {
   readonly address: number
   readonly commands: readonly Command[]
+  /** Whether all storages are still where the program knows them. */
+  current(): boolean
   dispose(): void
 }
 
@@ -48,12 +50,12 @@ export class Engine {
     this.#eager = { address: memory.allocate(1024, 'engine'), words: 256 }
   }
 
-  /** Runs a program; throws what its refusing command has to say. */
-  run(program: Program): void {
-    if (this.#run(program.address, this.#failure) === 0) return
+  /** Runs the commands encoded at `address`: the one call into wasm. Throws what a refusing command has to say. */
+  run(address: number, commands: readonly Command[]): void {
+    if (this.#run(address, this.#failure) === 0) return
     const index = this.memory.i32[this.#failure >> 2] as number
     const refused = this.memory.i32[(this.#failure >> 2) + 1] as number
-    const command = program.commands[index] as Command
+    const command = commands[index] as Command
     throw new Error(command.explain?.(refused - 1) ?? `${command.kernel.name}: refused element ${refused - 1}`)
   }
 
@@ -65,7 +67,7 @@ export class Engine {
       this.#eager = { address: this.memory.allocate(4 * words, 'engine'), words }
     }
     encode(commands, this.memory.i32, this.#eager.address)
-    this.run({ address: this.#eager.address, commands, dispose() {} })
+    this.run(this.#eager.address, commands)
   }
 
   /** Places the values of a trace and writes its program. `kept` are values wanted after each run. */
@@ -87,6 +89,7 @@ export class Engine {
     return {
       address: words.address,
       commands,
+      current: () => !held.some((storage) => storage.left),
       dispose() {
         for (const storage of [arena, words, ...held]) storage.release()
       },

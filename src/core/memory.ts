@@ -3,9 +3,10 @@
 //   0            64                                                       end
 //   ├ unused ────┼ blocks, 64-byte aligned, sizes in classes ─────────┼ slack ┤
 //
-// Address 0 means "absent". A freed block waits in the list of its size class (four classes to a
-// doubling, so at most a quarter of a block is waste); new blocks come from the end of memory, which
-// grows as needed. Kernels may read up to SLACK bytes past a block, so the last one keeps that distance.
+// Address 0 means "absent". A freed block waits in the list of its size (four size classes to a doubling,
+// so at most a quarter of a block is waste); new blocks come from the end of memory. Where that would
+// have to grow, free neighbours are merged first, and the smallest that serves is cut to size.
+// Kernels may read up to SLACK bytes past a block, so the last one keeps that distance.
 
 const PAGE = 65536
 const ALIGN = 64
@@ -50,12 +51,8 @@ export class Memory {
   /** The address of a new block; its bytes hold anything. `owner` names it in an out-of-memory Error. */
   allocate(bytes: number, owner: string): number {
     const size = blockSize(bytes)
-    let address = this.#free.get(size)?.pop()
-    if (address === undefined) {
-      if (this.#end + size + SLACK > this.u8.length) this.#grow(size, owner)
-      address = this.#end
-      this.#end += size
-    }
+    const address =
+      this.#free.get(size)?.pop() ?? this.#fromEnd(size) ?? this.#fromMerged(size) ?? this.#fromGrowth(size, owner)
     this.#blocks.set(address, { size, owner })
     this.#used += size
     return address
@@ -66,26 +63,60 @@ export class Memory {
     if (!block) throw new Error(`Memory.free: no block starts at address ${address}`)
     this.#blocks.delete(address)
     this.#used -= block.size
-    const list = this.#free.get(block.size)
-    if (list) list.push(address)
-    else this.#free.set(block.size, [address])
+    this.#putFree(address, block.size)
   }
 
   stats(): MemoryStats {
     return { used: this.#used, reserved: this.u8.length, limit: this.#limit }
   }
 
-  #grow(size: number, owner: string): void {
+  #putFree(address: number, size: number): void {
+    const list = this.#free.get(size)
+    if (list) list.push(address)
+    else this.#free.set(size, [address])
+  }
+
+  #fromEnd(size: number): number | null {
+    if (this.#end + size + SLACK > this.u8.length) return null
+    const address = this.#end
+    this.#end += size
+    return address
+  }
+
+  /** Merges free neighbours, gives those at the end back, and takes the smallest block that serves. */
+  #fromMerged(size: number): number | null {
+    const free = [...this.#free].flatMap(([bytes, addresses]) => addresses.map((address) => ({ address, bytes })))
+    free.sort((a, b) => a.address - b.address)
+    const merged: typeof free = []
+    for (const block of free) {
+      const before = merged.at(-1)
+      if (before && before.address + before.bytes === block.address) before.bytes += block.bytes
+      else merged.push(block)
+    }
+    const last = merged.at(-1)
+    if (last && last.address + last.bytes === this.#end) {
+      this.#end = last.address
+      merged.pop()
+    }
+    merged.sort((a, b) => a.bytes - b.bytes)
+    const fit = merged.findIndex(({ bytes }) => bytes >= size)
+    const [block] = fit < 0 ? [] : merged.splice(fit, 1)
+    this.#free.clear()
+    for (const { address, bytes } of merged) this.#putFree(address, bytes)
+    if (!block) return this.#fromEnd(size)
+    if (block.bytes > size) this.#putFree(block.address + size, block.bytes - size)
+    return block.address
+  }
+
+  #fromGrowth(size: number, owner: string): number {
     const needed = this.#end + size + SLACK
     // A quarter more than asked: growing detaches views, so it should stay rare.
     const wanted = Math.min(this.#limit, Math.max(needed, this.u8.length * 1.25))
-    for (const target of [wanted, needed]) {
-      const pages = Math.ceil((target - this.u8.length) / PAGE)
-      if (needed > this.#limit) break
+    for (const target of needed > this.#limit ? [] : [wanted, needed]) {
       try {
-        this.#wasm.grow(pages)
+        this.#wasm.grow(Math.ceil((target - this.u8.length) / PAGE))
         this.#makeViews()
-        return
+        return this.#fromEnd(size) as number
       } catch {
         // The engine has less than we were promised: try the least that serves, then give up.
       }

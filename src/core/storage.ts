@@ -12,6 +12,8 @@ export class Storage {
   /** The trace that this value belongs to, while only that trace may use it. */
   trace: object | null = null
   redirect: Operand | null = null
+  /** Whether a tensor left these bytes for others: programs that use them are out of date. */
+  left = false
   readonly bytes: number
   /** Names the storage in an out-of-memory Error. */
   readonly owner: string

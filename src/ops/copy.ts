@@ -3,7 +3,6 @@
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import {
-  broadcastShapes,
   broadcastStrides,
   checkAxis,
   checkShape,
@@ -70,7 +69,8 @@ export function expand(x: Tensor | NDArray, shape: Shape): Tensor {
   const a = checked('expand', 'x', x)
   checkShape('expand', shape)
   if (sameShape(a.shape, shape)) return record('expand', viewOf(a, shape), [a], [(dy) => dy])
-  if (!sameShape(broadcastShapes('expand', a.shape, shape), shape)) {
+  const lead = shape.length - a.ndim
+  if (lead < 0 || a.shape.some((size, i) => size !== 1 && size !== shape[i + lead])) {
     throw new RangeError(`expand: x has shape ${show(a.shape)}, expected one that broadcasts to ${show(shape)}`)
   }
   return record(

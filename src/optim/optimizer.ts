@@ -7,7 +7,9 @@ import { Tensor } from '../tensor/tensor.ts'
 import { Flat, flattenParameters } from './flat.ts'
 
 /** Numbers that an update reads at each step: they may be set at any time, and a compiled step follows. */
-export type Hyperparameters = { lr: number } & Record<string, number>
+export interface Hyperparameters {
+  lr: number
+}
 
 /** Parameters with hyperparameters of their own, missing ones taken from the optimizer's options. */
 export type ParamGroupOptions<H extends Hyperparameters> = { params: Iterable<Tensor> } & Partial<H>
@@ -209,7 +211,7 @@ function runsOf({ params, state }: Group<Hyperparameters>): Run[] {
 export function inRange(name: string, ranges: Record<string, readonly [number, number]>) {
   return (group: Hyperparameters): void => {
     for (const [key, [low, high]] of Object.entries(ranges)) {
-      const value = group[key] as number
+      const value = (group as unknown as Record<string, number>)[key] as number
       if (!(value >= low && value <= high))
         throw new RangeError(`${name}: ${key} is ${value}, expected a number from ${low} to ${high}`)
     }

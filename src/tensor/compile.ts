@@ -51,14 +51,15 @@ export function compile<A extends readonly Input[], R>(
     let entry = find(entries, inputs)
     if (!entry) {
       entry = trace(fn as (...inputs: Tensor[]) => R, inputs)
-      entries.unshift(entry)
-      if (entries.length > MAX_PROGRAMS) entries.pop()?.program.dispose()
+      const stale = entries.filter(({ program }, i) => !program.current() || i >= MAX_PROGRAMS - 1)
+      for (const { program } of stale) program.dispose()
+      entries = [entry, ...entries.filter((old) => !stale.includes(old))]
     } else if (entry !== entries[0]) {
       entries.splice(entries.indexOf(entry), 1)
       entries.unshift(entry)
     }
     for (let i = 0; i < inputs.length; i++) if (entry.wanted[i]) copyIn(entry.inputs[i] as Tensor, inputs[i] as Input)
-    engine.run(entry.program)
+    engine.run(entry.program.address, entry.program.commands)
     for (let i = 0; i < entry.gradients.length; i++) {
       const { leaf, after } = entry.gradients[i] as Entry['gradients'][number]
       if (leaf.grad !== after) leaf.grad = after
@@ -119,7 +120,7 @@ function fits(entry: Entry, inputs: readonly Input[]): boolean {
 }
 
 function holds(entry: Entry, version: number): boolean {
-  if (!entry.guards.every((guard) => guard())) return false
+  if (!entry.program.current() || !entry.guards.every((guard) => guard())) return false
   entry.version = version
   return true
 }

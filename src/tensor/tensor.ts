@@ -79,6 +79,7 @@ export class Tensor implements Operand {
 
   /** The only element, as a number. */
   item(): number {
+    this.check('Tensor.item')
     if (this.size !== 1)
       throw new RangeError(`Tensor.item: the tensor has shape ${show(this.shape)}, expected one element; use data()`)
     return this.#view('Tensor.item')[0] as number
@@ -134,6 +135,7 @@ export class Tensor implements Operand {
   /** Moves to other bytes, which already hold the values. Programs that knew the old ones are traced anew. */
   moveTo(storage: Storage): void {
     collected.unregister(this)
+    this.storage.left = true
     this.storage.release()
     this.storage = storage
     collected.register(this, storage, this)

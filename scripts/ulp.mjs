@@ -1,0 +1,39 @@
+// The largest error of exp, log, tanh and sigmoid in units in the last place, over every f32 input, or every
+// STRIDEth one: `npm run ulp [-- STRIDE]`. What it prints stands in assembly/math.ts.
+import { compile, exp, init, log, sigmoid, tanh } from 'lanewise'
+
+const functions = {
+  exp: [exp, Math.exp],
+  log: [log, Math.log],
+  tanh: [tanh, Math.tanh],
+  sigmoid: [sigmoid, (x) => 1 / (1 + Math.exp(-x))],
+}
+const stride = Number(process.argv[2] ?? 1)
+const BLOCK = 1 << 16
+
+const bits = new Uint32Array(BLOCK)
+const x = new Float32Array(bits.buffer)
+
+/** Distance of y from the exact value, in steps of f32 there; below the normal range its steps are 2^-149. */
+export function ulps(y, exact) {
+  if (Object.is(y, exact) || (Number.isNaN(y) && Number.isNaN(exact))) return 0
+  const rounded = Math.fround(exact)
+  if (y === rounded && !Number.isFinite(y)) return 0
+  const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(exact))))
+  return Math.abs(y - exact) / 2 ** (exponent - 23)
+}
+
+await init()
+for (const [name, [op, reference]] of Object.entries(functions)) {
+  const run = compile((t) => op(t))
+  let worst = { error: 0, at: 0 }
+  for (let start = 0; start < 2 ** 32; start += BLOCK * stride) {
+    for (let i = 0; i < BLOCK; i++) bits[i] = start + i * stride
+    const y = run({ data: x, shape: [BLOCK] }).data()
+    for (let i = 0; i < BLOCK; i++) {
+      const error = ulps(y[i], reference(x[i]))
+      if (!(error <= worst.error)) worst = { error, at: x[i], y: y[i] }
+    }
+  }
+  console.log(`${name}: ${worst.error.toFixed(3)} ULP at ${worst.at} (got ${worst.y})`)
+}

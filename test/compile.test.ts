@@ -1,0 +1,265 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Engine, memoryStats } from '../src/core/engine.ts'
+import * as lw from '../src/index.ts'
+import { compile, losses, nn, optim, type Tensor, tensor } from '../src/index.ts'
+import { numbers } from './helpers/check.ts'
+import { checkGuards } from './helpers/guard.ts'
+
+beforeAll(() => lw.init())
+
+const batch = (rows: number, seed = 1) => ({ shape: [rows, 6], data: numbers(rows * 6, seed) })
+const labels = (rows: number) => ({ shape: [rows], data: Int32Array.from({ length: rows }, (_, i) => i % 3) })
+
+function model() {
+  lw.manualSeed(11)
+  return new nn.Sequential(new nn.Linear(6, 9), new nn.Tanh(), new nn.Linear(9, 7), new nn.ReLU(), new nn.Linear(7, 3))
+}
+const weights = (net: nn.Module) => net.parameters().flatMap((p) => [...p.data()])
+
+describe('a compiled step', () => {
+  test.each([
+    ['SGD', (p: nn.Parameter[]) => new optim.SGD(p, { lr: 0.1, momentum: 0.9, weightDecay: 0.01, nesterov: true })],
+    ['Adam', (p: nn.Parameter[]) => new optim.Adam(p)],
+    ['AdamW', (p: nn.Parameter[]) => new optim.AdamW(p)],
+  ] as const)('gives the same bits as eager training with %s, also for a short last batch', (_, make) => {
+    const a = model()
+    const b = model()
+    const optimizerA = make(a.parameters())
+    const optimizerB = make(b.parameters())
+    const step = compile((x, y) => {
+      const loss = losses.crossEntropy(a.forward(x), y)
+      optimizerA.minimize(loss)
+      return loss
+    })
+    for (let i = 0; i < 12; i++) {
+      const rows = i % 4 === 3 ? 5 : 8
+      const compiled = step(batch(rows, i), labels(rows)).item()
+      const eager = lw.scope(() => {
+        optimizerB.zeroGrad()
+        const loss = losses.crossEntropy(b.forward(tensor(batch(rows, i))), tensor(labels(rows)))
+        loss.backward()
+        optimizerB.step()
+        return loss.item()
+      })
+      expect(compiled).toBe(eager)
+    }
+    expect(weights(a)).toEqual(weights(b))
+    expect(step.programs).toBe(2)
+    for (const [i, p] of a.parameters().entries()) expect(p.grad?.data()).toEqual(b.parameters()[i]?.grad?.data())
+  })
+
+  test('is one call into wasm', () => {
+    const net = model()
+    const optimizer = new optim.Adam(net.parameters())
+    const step = compile((x, y) => {
+      const loss = losses.crossEntropy(net.forward(x), y)
+      optimizer.minimize(loss)
+      return loss
+    })
+    step(batch(8), labels(8))
+    let runs = 0
+    const { run } = Engine.prototype
+    Engine.prototype.run = function (...program) {
+      runs++
+      run.apply(this, program)
+    }
+    try {
+      for (let i = 0; i < 10; i++) step(batch(8), labels(8))
+    } finally {
+      Engine.prototype.run = run
+    }
+    expect(runs).toBe(10)
+  })
+
+  test('drops what nobody reads, fuses bias and activation, and reuses memory', () => {
+    const net = model()
+    const program = (fn: (x: Tensor) => Tensor): string[] => {
+      let names: string[] = []
+      const { run } = Engine.prototype
+      Engine.prototype.run = function (address, commands) {
+        names = commands.map(({ kernel }) => kernel.name)
+        run.call(this, address, commands)
+      }
+      try {
+        compile(fn)(batch(8))
+      } finally {
+        Engine.prototype.run = run
+      }
+      return names
+    }
+    expect(program((x) => net.forward(x))).toEqual(['gemm', 'gemm', 'gemm'])
+    expect(
+      program((x) => lw.tanh(lw.add(lw.matmul(x, tensor(numbers(18, 1), { shape: [6, 3] })), tensor([1, 2, 3])))),
+    ).toEqual(['gemm'])
+    expect(
+      program((x) => {
+        lw.exp(x)
+        return lw.neg(x)
+      }),
+    ).toEqual(['neg'])
+    const before = memoryStats().used
+    const deep = compile((x: Tensor) => {
+      let y = x
+      for (let i = 0; i < 100; i++) y = lw.exp(lw.neg(y))
+      return y
+    })
+    deep({ shape: [1000], data: numbers(1000, 1) })
+    // Of 200 values of 4 kB, two live at any time, besides the result; the guards and the program take the rest.
+    expect(memoryStats().used - before).toBeLessThan(8 * 4096)
+    deep.dispose()
+  })
+
+  test('keeps the values that it returns, in arrays and objects', () => {
+    const f = compile((x: Tensor) => ({ twice: lw.mul(x, 2), list: [lw.exp(x), x], same: 7 }))
+    const { twice, list, same } = f(tensor([0, 1]))
+    expect(twice.tolist()).toEqual([0, 2])
+    expect(list[0]?.tolist()).toEqual([1, Math.fround(Math.E)])
+    expect(list[1]?.tolist()).toEqual([0, 1])
+    expect(same).toBe(7)
+  })
+
+  test('accumulates gradients over calls when nothing zeroes them', () => {
+    const w = tensor([1, 2], { requiresGrad: true })
+    const f = compile((x) => lw.sum(lw.mul(w, x)).backward())
+    f(tensor([1, 10]))
+    expect(w.grad?.tolist()).toEqual([1, 10])
+    f(tensor([1, 10]))
+    f(tensor([2, 20]))
+    expect(w.grad?.tolist()).toEqual([4, 40])
+    w.grad = null
+    f(tensor([5, 5]))
+    expect((w.grad as Tensor | null)?.tolist()).toEqual([5, 5])
+    expect(f.programs).toBe(2)
+  })
+
+  test('follows the learning rate, freezing, and parameters that moved', () => {
+    const net = model()
+    const forward = compile((x) => net.forward(x))
+    const before = forward(batch(4)).data()
+    const optimizer = new optim.SGD(net.parameters(), { lr: 0.1 })
+    expect(forward(batch(4)).data()).toEqual(before)
+    const step = compile((x, y) => {
+      const loss = losses.crossEntropy(net.forward(x), y)
+      optimizer.minimize(loss)
+      return loss
+    })
+    step(batch(4), labels(4))
+    expect(forward(batch(4)).data()).not.toEqual(before)
+    optimizer.lr = 0
+    const still = weights(net)
+    step(batch(4), labels(4))
+    expect(weights(net)).toEqual(still)
+    optimizer.lr = 0.1
+    const [first] = net.parameters() as [nn.Parameter]
+    const frozen = [...first.data()]
+    first.requiresGrad = false
+    step(batch(4), labels(4))
+    expect([...first.data()]).toEqual(frozen)
+    expect(weights(net)).not.toEqual(still)
+    first.requiresGrad = true
+    step(batch(4), labels(4))
+    expect([...first.data()]).not.toEqual(frozen)
+  })
+
+  test('follows train and eval', () => {
+    class Twice extends nn.Module {
+      forward(x: Tensor): Tensor {
+        return lw.mul(x, this.training ? 2 : 1)
+      }
+    }
+    const twice = new Twice()
+    const f = compile((x) => twice.forward(x))
+    expect(f(tensor([3])).item()).toBe(6)
+    twice.eval()
+    expect(f(tensor([3])).item()).toBe(3)
+    twice.train()
+    expect(f(tensor([3])).item()).toBe(6)
+    expect(f.programs).toBe(2)
+  })
+
+  test('stops before the update when a label is out of range, and goes on afterwards', () => {
+    const net = model()
+    const optimizer = new optim.Adam(net.parameters())
+    const step = compile((x, y) => {
+      const loss = losses.crossEntropy(net.forward(x), y)
+      optimizer.minimize(loss)
+      return loss
+    })
+    step(batch(4), labels(4))
+    const before = weights(net)
+    expect(() => step(batch(4), { shape: [4], data: Int32Array.of(0, 1, 3, 2) })).toThrow(
+      'crossEntropy: target 3 at index 2 is out of range, expected a class index from 0 to 2',
+    )
+    expect(weights(net)).toEqual(before)
+    const other = model()
+    const twin = new optim.Adam(other.parameters())
+    for (let i = 0; i < 2; i++) twin.minimize(losses.crossEntropy(other.forward(tensor(batch(4))), tensor(labels(4))))
+    step(batch(4), labels(4))
+    expect(weights(net)).toEqual(weights(other))
+  })
+
+  test('takes inputs at trace time that are themselves compiled functions', () => {
+    const inner = compile((x: Tensor) => lw.mul(x, 3))
+    const outer = compile((x: Tensor) => lw.add(inner(x), 1))
+    expect(outer(tensor([1, 2])).tolist()).toEqual([4, 7])
+  })
+
+  test('gives its memory back, and works again after dispose', () => {
+    const f = compile((x: Tensor) => lw.exp(x))
+    const x = tensor([1, 2])
+    f(x)
+    f.dispose()
+    const before = memoryStats().used
+    for (let i = 0; i < 50; i++) {
+      f(x)
+      f.dispose()
+    }
+    expect(memoryStats().used).toBe(before)
+  })
+
+  test('keeps at most 64 programs', () => {
+    const f = compile((x: Tensor) => lw.sum(x))
+    for (let n = 1; n <= 80; n++) f(tensor(new Float32Array(n)))
+    expect(f.programs).toBe(64)
+    expect(f(tensor([1, 2, 3])).item()).toBe(6)
+    checkGuards()
+  })
+})
+
+describe('tracing', () => {
+  test('reading a value says that it has none yet', () => {
+    expect(() => compile((x: Tensor) => lw.sum(x).item())(tensor([1]))).toThrow(
+      /Tensor.item: a value cannot be read while compile\(\) traces/,
+    )
+  })
+  test('a value that escapes says where it belongs', () => {
+    let escaped: Tensor | undefined
+    compile((x: Tensor) => {
+      escaped = lw.exp(x)
+      return x
+    })(tensor([1]))
+    expect(() => escaped?.item()).toThrow(/belongs to a compiled function/)
+    expect(() => lw.exp(escaped as Tensor)).toThrow(/exp: .*belongs to a compiled function/)
+  })
+  test('a failed trace leaves gradients as they were', () => {
+    const w = tensor([1], { requiresGrad: true })
+    const f = compile((x: Tensor) => {
+      lw.sum(lw.mul(w, x)).backward()
+      throw new Error('mine')
+    })
+    expect(() => f(tensor([1]))).toThrow('mine')
+    expect(w.grad).toBeNull()
+    lw.sum(lw.mul(w, 2)).backward()
+    expect((w.grad as Tensor | null)?.item()).toBe(2)
+  })
+  test.each([
+    [[1, 2], /argument 0 of the compiled function is an array/],
+    [3, /argument 0 of the compiled function is number/],
+    [{ shape: [3], data: new Float32Array(2) }, /argument 0 has 2 elements, expected 3 for its shape \[3\]/],
+  ])('refuses %j', (input, message) => {
+    expect(() => compile((x) => x)(input as never)).toThrow(message)
+  })
+  test('a Promise is refused', () => {
+    expect(() => compile(async (x: Tensor) => x)(tensor([1]))).toThrow(/returned a Promise/)
+  })
+})

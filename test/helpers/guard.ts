@@ -1,0 +1,67 @@
+// Guard bands around every block of linear memory, and NaN in what nobody has written yet: a kernel that
+// writes outside its output, or lets memory that is not its input into a result, fails the test that ran it.
+
+import { afterEach, expect } from 'vitest'
+import type { Command } from '../../src/core/command.ts'
+import * as commands from '../../src/core/commands.ts'
+import { Engine } from '../../src/core/engine.ts'
+import { Memory } from '../../src/core/memory.ts'
+
+const BAND = 64
+/** A quiet NaN that no computation gives. */
+const CANARY = 0x7fc0dead
+
+const guarded = new Map<Memory, Map<number, { bytes: number; owner: string }>>()
+const { allocate, free } = Memory.prototype
+
+Memory.prototype.allocate = function (bytes, owner) {
+  const padded = Math.ceil(bytes / BAND) * BAND
+  const base = allocate.call(this, padded + 2 * BAND, owner)
+  this.i32.fill(CANARY, base >> 2, (base + padded + 2 * BAND) >> 2)
+  const blocks = guarded.get(this) ?? new Map()
+  guarded.set(this, blocks.set(base + BAND, { bytes, owner }))
+  return base + BAND
+}
+
+Memory.prototype.free = function (address) {
+  checkBlock(this, address)
+  guarded.get(this)?.delete(address)
+  free.call(this, address - BAND)
+}
+
+function checkBlock(memory: Memory, address: number): void {
+  const block = guarded.get(memory)?.get(address)
+  if (!block) throw new Error(`guard: no block at ${address}`)
+  const { bytes, owner } = block
+  const end = address + Math.ceil(bytes / BAND) * BAND
+  const canary = new Uint8Array(new Int32Array([CANARY]).buffer)
+  const intact = (from: number, to: number): boolean => {
+    for (let at = from; at < to; at++) if (memory.u8[at] !== canary[at % 4]) return false
+    return true
+  }
+  if (!intact(address - BAND, address)) throw new Error(`guard: bytes before a block of ${owner} were written`)
+  if (!intact(address + bytes, end + BAND))
+    throw new Error(`guard: bytes after a block of ${owner} (${bytes} bytes) were written`)
+}
+
+/** Throws when any guard band was written to. */
+export function checkGuards(): void {
+  for (const [memory, blocks] of guarded) for (const address of blocks.keys()) checkBlock(memory, address)
+}
+
+afterEach(() => {
+  expect(checkGuards).not.toThrow()
+})
+
+/** Names of the kernels that ran eagerly in this file. */
+export const ran = new Set<string>()
+const { runNow } = Engine.prototype
+Engine.prototype.runNow = function (command: Command) {
+  ran.add(command.kernel.name)
+  runNow.call(this, command)
+}
+
+/** Names of all kernels of the core. */
+export const kernels = Object.entries(commands)
+  .filter(([, value]) => typeof value === 'function')
+  .map(([name]) => name)

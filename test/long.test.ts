@@ -1,0 +1,48 @@
+// 20 000 steps: one call each, no growth of linear memory, nothing left on the heap.
+
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, test } from 'vitest'
+import { Engine } from '../src/core/engine.ts'
+import { compile, init, losses, memoryStats, nn, optim } from '../src/index.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Engine.run makes one call into wasm, and is the only place that makes any. */
+function countRuns(): () => number {
+  const { run } = Engine.prototype
+  let count = 0
+  Engine.prototype.run = function (...program) {
+    count++
+    run.apply(this, program)
+  }
+  return () => count
+}
+
+test('20 000 compiled steps leave memory as it was', async () => {
+  await init()
+  const model = new nn.Sequential(new nn.Linear(2, 8), new nn.Tanh(), new nn.Linear(8, 1))
+  const optimizer = new optim.Adam(model.parameters())
+  let traces = 0
+  const step = compile((x, y) => {
+    traces++
+    const loss = losses.mse(model.forward(x), y)
+    optimizer.minimize(loss)
+    return loss
+  })
+  const x = { shape: [10, 2], data: Float32Array.from({ length: 20 }, (_, i) => Math.sin(i)) }
+  const y = { shape: [10, 1], data: Float32Array.from({ length: 10 }, (_, i) => Math.cos(i)) }
+  for (let i = 0; i < 2000; i++) step(x, y).item()
+  const calls = countRuns()
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  const linear = memoryStats()
+  for (let i = 0; i < 20_000; i++) step(x, y).item()
+  collect()
+  expect(process.memoryUsage().heapUsed - heapUsed).toBeLessThan(1e6)
+  expect(process.memoryUsage().external - external).toBeLessThan(1e6)
+  expect(memoryStats()).toEqual(linear)
+  expect(traces).toBe(1)
+  expect(calls()).toBe(20_000)
+})

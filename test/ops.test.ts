@@ -1,0 +1,465 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as lw from '../src/index.ts'
+import { losses, type Tensor, tensor } from '../src/index.ts'
+import { check, numbers, type Tolerance } from './helpers/check.ts'
+import { kernels, ran } from './helpers/guard.ts'
+import type { Ref } from './reference/array.ts'
+import * as reference from './reference/ops.ts'
+
+beforeAll(() => lw.init())
+
+/** Around the edges of vectors, pairs of vectors, and unrolled loops. */
+const lengths = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33].map((n) => [n])
+const shapes = [...lengths, [], [2, 3], [1, 1], [3, 1, 5]]
+const pairs = [
+  ...shapes.map((s) => [s, s]),
+  [[3, 4], [4]],
+  [
+    [3, 1],
+    [1, 5],
+  ],
+  [
+    [2, 3, 4],
+    [3, 1],
+  ],
+  [[], [5]],
+  [[9], []],
+  [[1], [7]],
+  [[0, 3], [3]],
+  [
+    [2, 1, 3, 1],
+    [1, 4, 1, 9],
+  ],
+  [
+    [2, 3, 2, 3, 2],
+    [3, 1, 3, 1],
+  ],
+] as [number[], number[]][]
+
+type Unary = (x: Tensor) => Tensor
+type Binary = (a: Tensor, b: Tensor) => Tensor
+
+const unary: [string, Unary, (x: Ref) => Ref, { range?: [number, number]; tolerance?: Tolerance }?][] = [
+  ['neg', lw.neg, reference.neg],
+  ['abs', lw.abs, reference.abs],
+  ['sign', lw.sign, reference.sign],
+  ['exp', lw.exp, reference.exp, { range: [-20, 20] }],
+  ['log', lw.log, reference.log, { range: [0.01, 20], tolerance: { absolute: 1 } }],
+  ['sqrt', lw.sqrt, reference.sqrt, { range: [0.01, 20] }],
+  ['relu', lw.relu, reference.relu],
+  // 1 - y² cancels near |y| = 1: an error of 1.3 ULP of y is one of about 3 U in the difference.
+  ['tanh', lw.tanh, reference.tanh, { range: [-4, 4] }],
+  ['sigmoid', lw.sigmoid, reference.sigmoid, { range: [-8, 8], tolerance: { ulps: 6 } }],
+]
+describe.each(unary)('%s', (_, ours, ref, options) => {
+  test.each(shapes)('follows its reference, with its gradient: %j', (...shape) =>
+    check({ shapes: [shape], ours, reference: ref, ...options }),
+  )
+})
+
+const binary: [string, Binary, (a: Ref, b: Ref) => Ref, { range?: [number, number] }?][] = [
+  ['add', lw.add, reference.add],
+  ['sub', lw.sub, reference.sub],
+  ['mul', lw.mul, reference.mul],
+  ['div', lw.div, reference.div, { range: [0.25, 2] }],
+]
+describe.each(binary)('%s', (_, ours, ref, options) => {
+  // A gradient is a sum over broadcast axes: up to 60 terms of size 16 (2 / 0.25²).
+  test.each(pairs)('broadcasts %j with %j', (...pair) =>
+    check({ shapes: pair, ours, reference: ref, ...options, tolerance: { gradient: { ulps: 16, absolute: 60 * 16 } } }),
+  )
+})
+
+const dims: [number[], number[] | undefined, boolean][] = [
+  [[5], undefined, false],
+  [[], undefined, false],
+  [[0], undefined, false],
+  [[3, 0], [0], false],
+  [[1], [0], true],
+  [[2049], undefined, false],
+  [[3, 4], [0], false],
+  [[3, 4], [1], true],
+  [[17, 9], [0], true],
+  [[2, 3, 4, 5], [1, 2], false],
+  [[2, 3, 4, 5], [0, 2], true],
+  [[2, 3, 4, 5], [0, 1, 2, 3], true],
+  [[2, 3, 4, 5], [], false],
+]
+describe.each([
+  ['sum', lw.sum, reference.sum],
+  ['mean', lw.mean, reference.mean],
+] as const)('%s', (_, ours, ref) => {
+  test.each(dims)('%j over axes %j, keepDim %s', (shape, axis, keepDim) =>
+    check({
+      shapes: [shape],
+      ours: (x) => ours(x, { ...(axis && { axis }), keepDim }),
+      reference: (x) => ref(x, axis, keepDim),
+      // 128 additions in a lane, of partial sums that random signs keep below 32.
+      tolerance: { absolute: 128 * 32 },
+    }),
+  )
+})
+
+describe('max', () => {
+  test.each([
+    [[7], 0],
+    [[3, 5], 1],
+    [[3, 5], 0],
+    [[2, 9, 4], 1],
+    [[1, 1], 0],
+    [[0, 3], 1],
+  ] as [number[], number][])('%j along axis %i', (shape, axis) => {
+    check({
+      shapes: [shape],
+      ours: (x) => lw.max(x, { axis, keepDim: true }).values,
+      reference: (x) => reference.max(x, axis, true),
+    })
+    check({
+      shapes: [shape],
+      ours: (x) => lw.argmax(x, { axis }).to('f32'),
+      reference: (x) => reference.argmax(x, axis),
+      differentiable: false,
+    })
+  })
+  test('takes the first of equal elements, and NaN above all', () => {
+    const { values, indices } = lw.max(
+      tensor([
+        [1, 3, 3],
+        [Number.NaN, 9, Number.NaN],
+      ]),
+      { axis: 1 },
+    )
+    expect(values.tolist()).toEqual([3, Number.NaN])
+    expect(indices.tolist()).toEqual([1, 0])
+  })
+})
+
+describe('shape ops', () => {
+  test.each([
+    [
+      [2, 3, 4],
+      [4, 6],
+    ],
+    [[6], [2, 3]],
+    [
+      [0, 3],
+      [3, 0],
+    ],
+    [[1], []],
+  ] as [number[], number[]][])('reshape %j to %j', (from, to) =>
+    check({ shapes: [from], ours: (x) => lw.reshape(x, to), reference: (x) => reference.reshape(x, to) }),
+  )
+  test.each([
+    [
+      [3, 1],
+      [3, 5],
+    ],
+    [[4], [2, 3, 4]],
+    [[], [3]],
+    [
+      [2, 1, 3, 1],
+      [2, 5, 3, 7],
+    ],
+    [[1], [0]],
+  ] as [number[], number[]][])('expand %j to %j', (from, to) =>
+    check({
+      shapes: [from],
+      ours: (x) => lw.expand(x, to),
+      reference: (x) => reference.expand(x, to),
+      tolerance: { gradient: { ulps: 8, absolute: 120 } },
+    }),
+  )
+  test.each([
+    [
+      [2, 3, 4],
+      [2, 0, 1],
+    ],
+    [
+      [2, 3, 4, 5],
+      [0, 2, 1, 3],
+    ],
+    [[7], [0]],
+    [
+      [0, 2],
+      [1, 0],
+    ],
+  ] as [number[], number[]][])('permute %j by %j', (shape, order) =>
+    check({ shapes: [shape], ours: (x) => lw.permute(x, order), reference: (x) => reference.permute(x, order) }),
+  )
+  test.each([
+    [[1, 1], 0, 1],
+    [[3, 4], 0, 1],
+    [[4, 4], 0, 1],
+    [[9, 6], 0, 1],
+    [[2, 8, 5], 1, 2],
+    [[2, 3, 4], 0, 2],
+    [[5, 0], 0, 1],
+  ] as [number[], number, number][])('transpose %j: axes %i and %i', (shape, i, j) =>
+    check({ shapes: [shape], ours: (x) => lw.transpose(x, i, j), reference: (x) => reference.transpose(x, i, j) }),
+  )
+  test('flatten merges all axes but the first', () => {
+    check({ shapes: [[2, 3, 4]], ours: (x) => lw.flatten(x), reference: (x) => reference.reshape(x, [2, 12]) })
+  })
+  test('clone has its own elements', () => {
+    check({
+      shapes: [[5]],
+      ours: (x) => lw.clone(x),
+      reference: (x) => reference.mul(x, { shape: [], data: Float64Array.of(1) }),
+    })
+    const bytes = tensor(Uint8Array.of(1, 2, 255))
+    const copy = bytes.clone()
+    bytes.copyFrom([0, 0, 0])
+    expect([...copy.data()]).toEqual([1, 2, 255])
+  })
+})
+
+describe('dtypes', () => {
+  test.each([0, 1, 7, 8, 9, 31])('%i bytes are widened exactly', (n) => {
+    const bytes = Uint8Array.from({ length: n }, (_, i) => 255 - i)
+    expect([...tensor(bytes).to('f32').data()]).toEqual([...bytes])
+    expect([...tensor(bytes).to('i32').data()]).toEqual([...bytes])
+    expect([...tensor(bytes).div(255).data()]).toEqual([...bytes].map((x) => Math.fround(x / 255)))
+  })
+  test('f32 becomes i32 towards zero, saturating; NaN becomes 0', () => {
+    expect([...tensor([1.9, -1.9, 3e9, -3e9, Number.NaN]).to('i32').data()]).toEqual([
+      1, -1, 2147483647, -2147483648, 0,
+    ])
+    expect([...tensor(Int32Array.of(-7, 16777216)).to('f32').data()]).toEqual([-7, 16777216])
+  })
+})
+
+/** Every m, n and k around the tile (6 × 8, 4 columns, packing from 48 rows), then deep and wide ones. */
+const products: [number, number, number][] = []
+for (const m of [0, 1, 2, 5, 6, 7, 11, 13])
+  for (const n of [0, 1, 3, 4, 5, 8, 9, 12, 17]) for (const k of [0, 1, 3, 4, 5, 8]) products.push([m, k, n])
+products.push([49, 5, 9], [48, 9, 16], [3, 511, 2], [2, 512, 3], [7, 513, 5], [50, 1025, 3])
+/** Partial sums of k products of size up to 4 stay near 2 √k; each of k additions rounds one. */
+const sums = (k: number): Tolerance => ({ ulps: 2, absolute: 2 * k ** 0.5 * k ** 0.5 + 4 })
+
+describe('matmul', () => {
+  test('follows its reference, with both gradients, for all sizes around the tiles', () => {
+    for (const [m, k, n] of products) {
+      const small = m * n * k < 250
+      check({
+        shapes: [
+          [m, k],
+          [k, n],
+        ],
+        ours: lw.matmul,
+        reference: reference.matmul,
+        tolerance: { ...sums(k), gradient: { ulps: 2, absolute: 2 * Math.max(m, n) + 16 } },
+        differentiable: small,
+      })
+    }
+  })
+  test.each([
+    [
+      [2, 3, 4],
+      [2, 4, 5],
+    ],
+    [
+      [2, 1, 3, 4],
+      [3, 4, 2],
+    ],
+    [
+      [3, 4],
+      [2, 4, 5],
+    ],
+    [
+      [2, 3, 4],
+      [4, 5],
+    ],
+    [
+      [0, 3, 4],
+      [4, 5],
+    ],
+  ] as [number[], number[]][])('broadcasts the leading axes of %j and %j', (a, b) =>
+    check({
+      shapes: [a, b],
+      ours: lw.matmul,
+      reference: reference.matmul,
+      tolerance: { ...sums(4), gradient: { ulps: 4, absolute: 64 } },
+    }),
+  )
+  test('takes a vector as a row on the left and as a column on the right', () => {
+    const a = tensor([1, 2, 3])
+    const m = tensor([
+      [1, 0],
+      [0, 1],
+      [2, 2],
+    ])
+    expect(a.matmul(m).tolist()).toEqual([7, 8])
+    expect(m.transpose().matmul(a).tolist()).toEqual([7, 8])
+    expect(a.matmul(a).tolist()).toBe(14)
+  })
+})
+
+describe('linear', () => {
+  const cases: [number[], number][] = [
+    [[1, 1], 1],
+    [[5, 3], 2],
+    [[7, 9], 8],
+    [[13, 20], 17],
+    [[2, 3, 4], 5],
+    [[4], 3],
+    [[0, 3], 2],
+    [[3, 0], 2],
+  ]
+  test.each(cases)('maps %j to %i features', (shape, out) => {
+    const inputs = shape.at(-1) as number
+    check({
+      shapes: [shape, [out, inputs], [out]],
+      ours: lw.linear,
+      reference: reference.linear,
+      tolerance: { ...sums(inputs), gradient: { ulps: 2, absolute: 2 * 50 + 32 } },
+    })
+    check({
+      shapes: [shape, [out, inputs], [out]],
+      ours: (x, w, b) => lw.relu(lw.linear(x, w, b)),
+      reference: (x, w, b) => reference.relu(reference.linear(x, w, b)),
+      tolerance: sums(inputs),
+      differentiable: false,
+    })
+  })
+})
+
+const rows: [number, number][] = [
+  [0, 3],
+  [1, 1],
+  [3, 5],
+  [2, 4],
+  [5, 10],
+  [3, 17],
+]
+describe('softmax', () => {
+  test.each(rows)('%i rows of %i', (r, d) => {
+    // Each probability is a quotient of exponentials (1 ULP each) and a sum of d of them.
+    check({
+      shapes: [[r, d]],
+      ours: (x) => lw.softmax(x),
+      reference: (x) => reference.softmax(x, 1),
+      tolerance: { ulps: 8, gradient: { ulps: 16, absolute: 16 } },
+    })
+    check({
+      shapes: [[r, d, 2]],
+      ours: (x) => lw.softmax(x, 1),
+      reference: (x) => reference.softmax(x, 1),
+      tolerance: { ulps: 8, gradient: { ulps: 16, absolute: 16 } },
+    })
+  })
+  test('stays finite for large logits', () => {
+    expect(
+      lw
+        .softmax(
+          tensor([
+            [1000, 1000],
+            [-1000, 0],
+          ]),
+        )
+        .tolist(),
+    ).toEqual([
+      [0.5, 0.5],
+      [0, 1],
+    ])
+  })
+})
+
+describe.each(['mean', 'sum', 'none'] as const)('losses, %s', (reduction) => {
+  test.each(rows.filter(([r]) => r > 0))('crossEntropy of %i × %i', (r, d) => {
+    const labels = Array.from({ length: r }, (_, i) => (7 * i + 1) % d)
+    check({
+      shapes: [[r, d]],
+      ours: (x) => losses.crossEntropy(x, tensor(Int32Array.from(labels)), { reduction }),
+      reference: (x) => reference.crossEntropy(x, labels, reduction),
+      // log Σ exp + max - x: three terms of size up to 5, summed over up to 5 rows.
+      tolerance: { ulps: 8, absolute: 75, gradient: { ulps: 8, absolute: 32 } },
+    })
+  })
+  test.each(lengths.filter(([n]) => (n as number) > 0))('mse and mae of %i', (n) => {
+    const tolerance = { ulps: 4, absolute: 16 * n, gradient: { ulps: 8, absolute: 32 } }
+    const shapes = [[n], [n]]
+    check({
+      shapes,
+      ours: (x, y) => losses.mse(x, y, { reduction }),
+      reference: (x, y) => reference.mse(x, y, reduction),
+      tolerance,
+    })
+    check({
+      shapes,
+      ours: (x, y) => losses.mae(x, y, { reduction }),
+      reference: (x, y) => reference.mae(x, y, reduction),
+      tolerance,
+    })
+  })
+})
+
+describe('random', () => {
+  test('philox gives the numbers of its authors', () => {
+    // Random123's known answers: key and counter all ones give the first word 0x408f276d; zeros 0x6627e8d5.
+    const generator = new lw.Generator(0)
+    const [first] = lw.uniform([4], 0, 1, generator).data()
+    expect(first).toBe((0x6627e8d5 >>> 8) * 2 ** -24)
+  })
+  test('draws follow from seed and draw alone', () => {
+    const generator = new lw.Generator(7)
+    const one = lw.normal([5], 0, 1, generator).tolist()
+    const two = lw.normal([5], 0, 1, generator).tolist()
+    expect(two).not.toEqual(one)
+    expect(generator.draw).toBe(2)
+    generator.seed(7, 1)
+    expect(lw.normal([5], 0, 1, generator).tolist()).toEqual(two)
+    generator.seed(7)
+    expect(lw.normal([3], 0, 1, generator).tolist()).toEqual((one as number[]).slice(0, 3))
+  })
+  test('uniform and normal have the moments they should', () => {
+    const n = 100_003
+    const moments = (x: Tensor) => [lw.mean(x).item(), lw.mean(lw.mul(x, x)).item()] as [number, number]
+    const [u1, u2] = moments(lw.uniform([n], -1, 3, new lw.Generator(3)))
+    const [z1, z2] = moments(lw.normal([n], 2, 0.5, new lw.Generator(4)))
+    // Five standard errors: √(var / n) of each moment.
+    expect(Math.abs(u1 - 1)).toBeLessThan(5 * Math.sqrt(4 / 3 / n))
+    expect(Math.abs(u2 - 7 / 3)).toBeLessThan(5 * Math.sqrt(6 / n))
+    expect(Math.abs(z1 - 2)).toBeLessThan(5 * Math.sqrt(0.25 / n))
+    expect(Math.abs(z2 - 4.25)).toBeLessThan(5 * Math.sqrt(4.125 / n))
+  })
+  test('a compiled program draws anew at each run', () => {
+    lw.manualSeed(5)
+    const draw = lw.compile(() => lw.uniform([3]))
+    const compiled = [draw().tolist(), draw().tolist()]
+    lw.manualSeed(5)
+    expect([lw.uniform([3]).tolist(), lw.uniform([3]).tolist()]).toEqual(compiled)
+  })
+})
+
+test('full, zeros and ones fill every element', () => {
+  for (const [n] of lengths) {
+    expect([...lw.full([n as number], 2.5).data()]).toEqual(new Array(n).fill(2.5))
+    expect([...lw.zeros([n as number], 'i32').data()]).toEqual(new Array(n).fill(0))
+    expect([...lw.ones([n as number]).data()]).toEqual(new Array(n).fill(1))
+  }
+})
+
+describe('optimizers', () => {
+  test.each(lengths)('update %i parameters and nothing around them', (n) => {
+    for (const make of [
+      (p: Tensor) => new lw.optim.SGD([p], { lr: 0.1, momentum: 0.9 }),
+      (p: Tensor) => new lw.optim.Adam([p]),
+      (p: Tensor) => new lw.optim.AdamW([p]),
+    ]) {
+      const start = numbers(n, 3)
+      const p = tensor(start, { requiresGrad: true })
+      const optimizer = make(p)
+      optimizer.minimize(lw.sum(lw.mul(p, 3)))
+      expect(p.data()).toHaveLength(n)
+      for (const [i, x] of p.data().entries()) expect(x).toBeLessThan(start[i] as number)
+      optimizer.dispose()
+    }
+  })
+})
+
+afterAll(() => {
+  expect(
+    kernels.filter((name) => !ran.has(name)),
+    'kernels that no test of this file ran',
+  ).toEqual([])
+})

@@ -1,0 +1,46 @@
+// The f64 reference: n-dimensional arrays in plain TypeScript, written to be read, not to be fast.
+
+export interface Ref {
+  readonly shape: readonly number[]
+  readonly data: Float64Array
+}
+
+export const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
+
+export const ref = (shape: readonly number[], data: ArrayLike<number>): Ref => ({
+  shape,
+  data: Float64Array.from(data),
+})
+
+/** Row-major coordinates of element i. */
+export function coordinates(shape: readonly number[], i: number): number[] {
+  const at: number[] = []
+  for (let d = shape.length - 1, rest = i; d >= 0; d--) {
+    at.unshift(rest % (shape[d] as number))
+    rest = Math.floor(rest / (shape[d] as number))
+  }
+  return at
+}
+
+/** Position of coordinates; axes of size 1 are read at 0, missing leading axes ignored. */
+export function position(shape: readonly number[], at: readonly number[]): number {
+  const lead = at.length - shape.length
+  return shape.reduce((p, n, d) => p * n + (n === 1 ? 0 : (at[d + lead] as number)), 0)
+}
+
+export const build = (shape: readonly number[], value: (at: number[], i: number) => number): Ref =>
+  ref(
+    shape,
+    Float64Array.from({ length: size(shape) }, (_, i) => value(coordinates(shape, i), i)),
+  )
+
+export const get = (a: Ref, at: readonly number[]): number => a.data[position(a.shape, at)] as number
+
+export function broadcast(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length)
+  return Array.from({ length: rank }, (_, i) => {
+    const x = a[i - rank + a.length] ?? 1
+    const y = b[i - rank + b.length] ?? 1
+    return x === 1 ? y : x
+  })
+}

@@ -1,0 +1,113 @@
+// Every op of src/ops in f64, by its definition.
+
+import { broadcast, build, coordinates, get, type Ref, ref, size } from './array.ts'
+
+const map = (f: (x: number) => number) => (a: Ref) => ref(a.shape, a.data.map(f))
+const zip = (f: (x: number, y: number) => number) => (a: Ref, b: Ref) =>
+  build(broadcast(a.shape, b.shape), (at) => f(get(a, at), get(b, at)))
+
+export const add = zip((x, y) => x + y)
+export const sub = zip((x, y) => x - y)
+export const mul = zip((x, y) => x * y)
+export const div = zip((x, y) => x / y)
+export const neg = map((x) => -x)
+export const abs = map(Math.abs)
+export const sign = map(Math.sign)
+export const exp = map(Math.exp)
+export const log = map(Math.log)
+export const sqrt = map(Math.sqrt)
+export const relu = map((x) => Math.max(x, 0))
+export const tanh = map(Math.tanh)
+export const sigmoid = map((x) => 1 / (1 + Math.exp(-x)))
+
+export const reshape = (a: Ref, shape: readonly number[]): Ref => ref(shape, a.data)
+export const expand = (a: Ref, shape: readonly number[]): Ref => build(shape, (at) => get(a, at))
+export const permute = (a: Ref, order: readonly number[]): Ref =>
+  build(
+    order.map((axis) => a.shape[axis] as number),
+    (at) => {
+      const source: number[] = []
+      order.forEach((axis, i) => {
+        source[axis] = at[i] as number
+      })
+      return get(a, source)
+    },
+  )
+export const transpose = (a: Ref, i: number, j: number): Ref =>
+  permute(
+    a,
+    a.shape.map((_, axis) => (axis === i ? j : axis === j ? i : axis)),
+  )
+
+/** Groups the elements of a by their coordinates without `axes`. */
+function groups(a: Ref, axes: readonly number[], keepDim: boolean): { shape: number[]; values: number[][] } {
+  const kept = a.shape.map((n, d) => (axes.includes(d) ? 1 : n))
+  const values: number[][] = Array.from({ length: size(kept) }, () => [])
+  a.data.forEach((value, i) => {
+    const at = coordinates(a.shape, i).map((x, d) => (axes.includes(d) ? 0 : x))
+    values[at.reduce((p, x, d) => p * (kept[d] as number) + x, 0)]?.push(value)
+  })
+  return { shape: keepDim ? kept : a.shape.filter((_, d) => !axes.includes(d)), values }
+}
+const all = (a: Ref): number[] => a.shape.map((_, d) => d)
+const total = (list: readonly number[]): number => list.reduce((s, x) => s + x, 0)
+
+export function sum(a: Ref, axes = all(a), keepDim = false): Ref {
+  const { shape, values } = groups(a, axes, keepDim)
+  return ref(shape, values.map(total))
+}
+export function mean(a: Ref, axes = all(a), keepDim = false): Ref {
+  const { shape, values } = groups(a, axes, keepDim)
+  return ref(
+    shape,
+    values.map((list) => total(list) / list.length),
+  )
+}
+export function max(a: Ref, axis: number, keepDim = false): Ref {
+  const { shape, values } = groups(a, [axis], keepDim)
+  return ref(
+    shape,
+    values.map((list) => Math.max(...list)),
+  )
+}
+export function argmax(a: Ref, axis: number): Ref {
+  const { shape, values } = groups(a, [axis], false)
+  return ref(
+    shape,
+    values.map((list) => list.indexOf(Math.max(...list))),
+  )
+}
+
+export function matmul(a: Ref, b: Ref): Ref {
+  const [m, k] = a.shape.slice(-2) as [number, number]
+  const n = b.shape.at(-1) as number
+  return build([...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n], (at) => {
+    const lead = at.slice(0, -2)
+    const [i, j] = at.slice(-2) as [number, number]
+    let dot = 0
+    for (let p = 0; p < k; p++) dot += get(a, [...lead, i, p]) * get(b, [...lead, p, j])
+    return dot
+  })
+}
+export const linear = (x: Ref, w: Ref, b: Ref): Ref => {
+  const rows = reshape(x, [size(x.shape.slice(0, -1)), x.shape.at(-1) as number])
+  return reshape(add(matmul(rows, transpose(w, 0, 1)), b), [...x.shape.slice(0, -1), w.shape[0] as number])
+}
+
+export function softmax(a: Ref, axis: number): Ref {
+  const largest = expand(max(a, axis, true), a.shape)
+  const e = exp(sub(a, largest))
+  return div(e, sum(e, [axis], true))
+}
+const reduced = (losses: Ref, reduction: string): Ref =>
+  reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : mean(losses)
+
+export function crossEntropy(logits: Ref, labels: readonly number[], reduction: string): Ref {
+  const p = softmax(logits, 1)
+  return reduced(
+    build([labels.length], ([row]) => -Math.log(get(p, [row as number, labels[row as number] as number]))),
+    reduction,
+  )
+}
+export const mse = (x: Ref, y: Ref, reduction: string): Ref => reduced(zip((a, b) => (a - b) ** 2)(x, y), reduction)
+export const mae = (x: Ref, y: Ref, reduction: string): Ref => reduced(zip((a, b) => Math.abs(a - b))(x, y), reduction)

@@ -1,0 +1,82 @@
+// The shape of the project itself: who may import whom, what a package may contain.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { expect, test } from 'vitest'
+
+const files = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+
+/** What each file imports: paths of files, or names of packages. */
+const imports = (file: string): string[] =>
+  [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?'([^']+)'/g)].map(([, target]) =>
+    target?.startsWith('.') ? normalize(join(dirname(file), target)) : (target as string),
+  )
+
+/** What the files of each folder of src may import, besides their own folder. */
+const allowed: Record<string, string[]> = {
+  core: ['build', '@assemblyscript/loader'],
+  tensor: ['core'],
+  ops: ['core', 'tensor'],
+  nn: ['core', 'tensor', 'ops'],
+  losses: ['tensor', 'ops'],
+  optim: ['core', 'tensor'],
+  data: ['tensor/shape.ts', 'tensor/types.ts'],
+  io: ['tensor/shape.ts', 'tensor/types.ts'],
+}
+
+test('imports of the host point one way', () => {
+  const wrong: string[] = []
+  for (const file of files('src')) {
+    const inside = relative('src', file)
+    const folder = inside.split('/')[0] as string
+    // index.ts and chain.ts lie above all folders.
+    if (!inside.includes('/')) continue
+    for (const target of imports(file)) {
+      const to = target.startsWith('src/') ? relative('src', target) : target
+      const fits = [`${folder}/`, ...(allowed[folder] ?? [])].some(
+        (prefix) => to === prefix || to.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`),
+      )
+      if (!fits) wrong.push(`${file} imports ${target}`)
+    }
+  }
+  expect(wrong).toEqual([])
+  expect(
+    readdirSync('src', { withFileTypes: true })
+      .filter((e) => e.isDirectory())
+      .map((e) => e.name)
+      .sort(),
+  ).toEqual(Object.keys(allowed).sort())
+})
+
+test('the core imports nothing from outside itself', () => {
+  for (const file of files('assembly'))
+    for (const target of imports(file)) expect(join(`${target}.ts`), file).toMatch(/^assembly\//)
+})
+
+test('no Node API, no code made at run time, nothing but the engine kept in globals', () => {
+  for (const file of files('src')) {
+    const text = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
+    expect(text, file).not.toMatch(/'node:|\bprocess\b|\bBuffer\b|\beval\([^)]|new Function|globalThis|require\(/)
+    expect(text, file).not.toMatch(/^(const \w+ = )?await /m)
+  }
+})
+
+test('the package has no runtime dependency, no install script, and exact versions', () => {
+  const pkg = JSON.parse(readFileSync('package.json', 'utf8'))
+  for (const kind of ['dependencies', 'optionalDependencies', 'peerDependencies']) expect(pkg[kind]).toBeUndefined()
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) expect(pkg.scripts[name]).toBeUndefined()
+  for (const [name, version] of Object.entries(pkg.devDependencies)) expect(version, name).toMatch(/^\d+\.\d+\.\d+$/)
+  for (const entry of Object.values(pkg.exports))
+    if (typeof entry === 'object') expect(Object.keys(entry as object)[0]).toBe('types')
+})
+
+test('ops, kernels and their families have the same names', () => {
+  const names = (folder: string) => readdirSync(folder).filter((f) => f.endsWith('.ts'))
+  // create and input have no kernels of their own; optim's host side is a folder.
+  expect(names('src/ops').filter((f) => !['create.ts', 'input.ts'].includes(f))).toEqual(
+    names('assembly/kernels').filter((f) => f !== 'optim.ts'),
+  )
+})
