@@ -45,12 +45,3 @@ export function maxLanes(v: v128): f32 {
   const pair = f32x4.max(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1))
   return max(f32x4.extract_lane(pair, 0), f32x4.extract_lane(pair, 1))
 }
-
-/** v with lanes of magnitude below 1e-30 set to 0; NaN stays. Products of such values fall below the normal
- *  range, where this generation of processors needs some 150 cycles an operation; where this is used,
- *  nothing of that size can move a parameter. */
-// @ts-ignore: decorator
-@inline
-export function flush(v: v128): v128 {
-  return v128.andnot(v, f32x4.lt(f32x4.abs(v), f32x4.splat(1e-30)))
-}

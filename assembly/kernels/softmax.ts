@@ -78,7 +78,8 @@ export function crossEntropy(loss: Out, probabilities: Out, x: In, target: In, r
     if (<u32>label >= <u32>d) return r + 1
     const largest = maxOf(x, d)
     const total = expShifted(probabilities, x, largest, d)
-    store<f32>(at(loss, r), logOf(total) + largest - load<f32>(at(x, label)))
+    // The difference of logits first: where the target is the largest, the loss is the logarithm alone.
+    store<f32>(at(loss, r), logOf(total) + (largest - load<f32>(at(x, label))))
     scale(probabilities, 1 / total, d)
     x += <usize>d << 2
     probabilities += <usize>d << 2

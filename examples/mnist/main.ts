@@ -1,24 +1,7 @@
-// Trains a fully connected network on MNIST and says how good it has become: `npm start`.
+// `npm start`: the command line of the main job.
 
-import { writeFile } from 'node:fs/promises'
 import { defineCommand, runMain } from 'citty'
-import { SingleBar } from 'cli-progress'
-import {
-  compile,
-  DataLoader,
-  type Dataset,
-  init,
-  losses,
-  manualSeed,
-  type NDArray,
-  nn,
-  optim,
-  randomSplit,
-  softmax,
-  writeSafetensors,
-} from 'lanewise'
-import { defaultFolder, mnist } from './data.ts'
-import { draw } from './draw.ts'
+import { train } from './train.ts'
 
 const args = {
   epochs: { type: 'string', default: '10', description: 'passes over the training data' },
@@ -34,7 +17,7 @@ const args = {
   out: { type: 'string', default: 'mnist.safetensors', description: 'file for the trained model' },
 } as const
 
-function number(name: string, text: string, { min = 0, whole = true } = {}): number {
+function number(name: keyof typeof args, text: string, { min = 0, whole = true } = {}): number {
   const value = Number(text)
   if (text.trim() === '' || !(value >= min) || value === Infinity || (whole && !Number.isInteger(value))) {
     throw new Error(`--${name} is ${text}, expected a ${whole ? 'whole ' : ''}number from ${min}`)
@@ -42,107 +25,28 @@ function number(name: string, text: string, { min = 0, whole = true } = {}): num
   return value
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`
-
-await runMain(
-  defineCommand({
-    meta: { name: 'npm start --', description: 'Train a network on MNIST' },
-    args,
-    async run({ args }) {
-      const epochs = number('epochs', args.epochs)
-      const hidden = args.hidden.split(',').map((size) => number('hidden', size, { min: 1 }))
-      const batchSize = number('batch', args.batch, { min: 1 })
-      const lr = number('lr', args.lr, { whole: false })
-      const seed = number('seed', args.seed)
-
-      await init()
-      manualSeed(seed)
-      const folder = args.data ?? defaultFolder()
-      const [train, validation] = randomSplit(await mnist(folder, 'train'), [0.9, 0.1], { seed })
-      const test = await mnist(folder, 't10k')
-
-      const sizes = [784, ...hidden, 10]
-      const layers = sizes.slice(1).flatMap((size, i) => [new nn.Linear(sizes[i] as number, size), new nn.ReLU()])
-      const model = new nn.Sequential(...layers.slice(0, -1))
-      const optimizer = new optim.Adam(model.parameters(), { lr })
-      const count = model.parameters().reduce((sum, { size }) => sum + size, 0)
-      console.log(`MNIST: ${train.length} train, ${validation.length} validation, ${test.length} test images`)
-      console.log(
-        `network ${sizes.join('-')}, ${count} parameters; Adam, learning rate ${lr}, batches of ${batchSize}\n`,
-      )
-
-      const step = compile((images, labels) => {
-        const loss = losses.crossEntropy(model.forward(images.flatten().div(255)), labels)
-        optimizer.minimize(loss)
-        return loss
+const command = defineCommand({
+  meta: { name: 'npm start --', description: 'Train a network on MNIST' },
+  args,
+  async run({ args: given }) {
+    try {
+      const unknown = Object.keys(given).find((name) => name !== '_' && !Object.hasOwn(args, name)) ?? given._[0]
+      if (unknown) throw new Error(`unknown option --${unknown}, expected one of --${Object.keys(args).join(', --')}`)
+      await train({
+        epochs: number('epochs', given.epochs),
+        hidden: given.hidden.split(',').map((size) => number('hidden', size, { min: 1 })),
+        batchSize: number('batch', given.batch, { min: 1 }),
+        lr: number('lr', given.lr, { whole: false }),
+        seed: number('seed', given.seed),
+        data: given.data,
+        out: given.out,
       })
-      const predict = compile((images) => softmax(model.forward(images.flatten().div(255))))
+    } catch (error) {
+      // A wrong option or a missing file needs a sentence, not a stack.
+      console.error(error instanceof Error ? error.message : error)
+      process.exitCode = 1
+    }
+  },
+})
 
-      /** For each sample the predicted class and its probability. */
-      function classify(data: Dataset<[NDArray, NDArray]>): { digit: number; probability: number; label: number }[] {
-        return [...new DataLoader(data, { batchSize: 500 })].flatMap(([images, labels]) => {
-          const probabilities = predict(images).data()
-          return Array.from(labels.data, (label, i) => {
-            const row = probabilities.subarray(10 * i, 10 * i + 10)
-            const probability = Math.max(...row)
-            return { digit: row.indexOf(probability), probability, label }
-          })
-        })
-      }
-      const accuracy = (data: Dataset<[NDArray, NDArray]>): number =>
-        classify(data).filter(({ digit, label }) => digit === label).length / data.length
-
-      const loader = new DataLoader(train, { batchSize, shuffle: true, seed })
-      const steps = epochs * loader.length
-      let done = 0
-      for (let epoch = 1; epoch <= epochs; epoch++) {
-        const bar = new SingleBar({
-          format: `epoch ${epoch}/${epochs} {bar} {value}/{total} images  loss {loss}`,
-          hideCursor: true,
-          clearOnComplete: true,
-          barCompleteChar: '█',
-          barIncompleteChar: '░',
-        })
-        bar.start(train.length, 0, { loss: '' })
-        const start = performance.now()
-        let sum = 0
-        let seen = 0
-        for (const [images, labels] of loader) {
-          optimizer.lr = (lr / 2) * (1 + Math.cos((Math.PI * done++) / steps))
-          sum += step(images, labels).item() * labels.data.length
-          seen += labels.data.length
-          bar.update(seen, { loss: (sum / seen).toFixed(4) })
-        }
-        const seconds = (performance.now() - start) / 1000
-        bar.stop()
-        console.log(
-          `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}  loss ${(sum / seen).toFixed(4)}  ` +
-            `validation accuracy ${percent(accuracy(validation))}  ${Math.round(seen / seconds)} samples/s`,
-        )
-      }
-
-      const results = classify(test)
-      const right = results.findIndex(({ digit, label }) => digit === label)
-      const wrong = results.flatMap(({ digit, label }, i) => (digit !== label ? [i] : []))
-      const shown = [right, right + 1, ...wrong.slice(0, 2)].filter((i) => i >= 0 && i < test.length)
-      const pixels = test.gather(shown)[0].data
-      console.log(`\nA few test digits, and what the network says of them:\n`)
-      console.log(
-        draw(
-          shown.map((index, i) => {
-            const { digit, probability, label } = results[index] as (typeof results)[number]
-            const said = `${digit} (${Math.round(100 * probability)} %)`
-            return {
-              pixels: pixels.subarray(784 * i, 784 * (i + 1)),
-              caption: digit === label ? `${said}, right` : `${said}, but is ${label}`,
-            }
-          }),
-        ),
-      )
-
-      await writeFile(args.out, writeSafetensors(model.stateDict()))
-      console.log(`\nmodel saved to ${args.out}`)
-      console.log(`test accuracy ${percent(1 - wrong.length / test.length)}`)
-    },
-  }),
-)
+await runMain(command)

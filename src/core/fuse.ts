@@ -4,7 +4,7 @@
 
 import { type Command, type Operand, operands, reads } from './command.ts'
 import { Activation } from './commands.ts'
-import type { Storage } from './storage.ts'
+import { resolve, type Storage } from './storage.ts'
 
 const activations: Record<string, number> = {
   relu: Activation.relu,
@@ -74,16 +74,19 @@ export function fuse(commands: readonly Command[], kept: ReadonlySet<Storage>): 
   return fused.filter((command) => command !== null)
 }
 
-/** Whether the command at `place` may run at the end of the list: nothing after it writes what it reads. */
+/** Whether the command at `place` may run at the end of the list: nothing after it writes what it reads. Held
+ *  storages may overlap (parameters in one block), so a write to any counts as a write to all. */
 function movable(commands: readonly (Command | null)[], place: number): boolean {
-  const inputs = new Set<Storage>()
-  for (const { role, operand } of operands(commands[place] as Command)) if (reads(role)) inputs.add(operand.storage)
+  const inputs = new Set<Storage | 'held'>()
+  const keyOf = (operand: Operand): Storage | 'held' => {
+    const { storage } = resolve(operand)
+    return storage.planned ? storage : 'held'
+  }
+  for (const { role, operand } of operands(commands[place] as Command)) if (reads(role)) inputs.add(keyOf(operand))
   for (let i = place + 1; i < commands.length; i++) {
     const command = commands[i]
-    if (!command) continue
-    for (const { role, operand } of operands(command)) {
-      if (role !== 'in' && inputs.has(operand.storage)) return false
-    }
+    if (command && operands(command).some(({ role, operand }) => role !== 'in' && inputs.has(keyOf(operand))))
+      return false
   }
   return true
 }

@@ -1,4 +1,4 @@
-import { show, sizeOf } from '../tensor/shape.ts'
+import { checkShape, show, sizeOf } from '../tensor/shape.ts'
 import { arrayOf, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
 import { checkSeed, permutation } from './random.ts'
 
@@ -17,18 +17,22 @@ export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset
   constructor(...arrays: Sample) {
     if (arrays.length === 0) throw new RangeError('TensorDataset: got no arrays, expected at least one')
     arrays.forEach((array, i) => {
-      if (!isNDArray(array))
-        throw new TypeError(`TensorDataset: argument ${i} is ${typeof array}, expected { data, shape } with typed data`)
-      if (array.shape.length === 0)
-        throw new RangeError(`TensorDataset: argument ${i} has no axes, expected samples along the first`)
-      if (sizeOf(array.shape) !== array.data.length)
-        throw new RangeError(
-          `TensorDataset: argument ${i} has ${array.data.length} elements, expected ${sizeOf(array.shape)} for its shape ${show(array.shape)}`,
+      const name = `TensorDataset: argument ${i}`
+      if (!isNDArray(array)) {
+        throw new TypeError(
+          `${name} is ${array === null ? 'null' : typeof array}, expected { data, shape } with typed data`,
         )
-      if (array.shape[0] !== arrays[0]?.shape[0])
+      }
+      checkShape(name, array.shape)
+      if (array.shape.length === 0) throw new RangeError(`${name} has no axes, expected samples along the first`)
+      if (sizeOf(array.shape) !== array.data.length) {
         throw new RangeError(
-          `TensorDataset: argument ${i} has ${array.shape[0]} samples, expected ${arrays[0]?.shape[0]} as in the first`,
+          `${name} has ${array.data.length} elements, expected ${sizeOf(array.shape)} for its shape ${show(array.shape)}`,
         )
+      }
+      if (array.shape[0] !== arrays[0]?.shape[0]) {
+        throw new RangeError(`${name} has ${array.shape[0]} samples, expected ${arrays[0]?.shape[0]} as in the first`)
+      }
     })
     this.arrays = arrays
     this.length = (arrays[0] as NDArray).shape[0] as number
@@ -40,8 +44,7 @@ export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset
       const out = new arrayOf[dtypeOf(data)](indices.length * row)
       for (let i = 0; i < indices.length; i++) {
         const index = indices[i] as number
-        if (!(index >= 0 && index < this.length))
-          throw new RangeError(`TensorDataset.gather: index ${index} at ${i}, expected 0 to ${this.length - 1}`)
+        checkIndex('TensorDataset.gather', index, i, this.length)
         if (row === 1) out[i] = data[index] as number
         else out.set(data.subarray(index * row, (index + 1) * row), i * row)
       }
@@ -51,19 +54,30 @@ export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset
   }
 }
 
+function checkIndex(caller: string, index: number, at: number, length: number): number {
+  if (!Number.isInteger(index) || index < 0 || index >= length) {
+    throw new RangeError(`${caller}: index ${index} at ${at}, expected a whole number from 0 to ${length - 1}`)
+  }
+  return index
+}
+
+export function checkDataset(caller: string, dataset: unknown): asserts dataset is Dataset {
+  if (typeof (dataset as Dataset | null)?.gather !== 'function' || !Number.isInteger((dataset as Dataset).length)) {
+    throw new TypeError(
+      `${caller}: dataset is ${dataset === null ? 'null' : typeof dataset}, expected a Dataset, with length and gather`,
+    )
+  }
+}
+
 /** Some samples of a data set. torch.utils.data.Subset. */
 export class Subset<Sample extends readonly NDArray[] = readonly NDArray[]> implements Dataset<Sample> {
   readonly dataset: Dataset<Sample>
   readonly indices: Uint32Array
 
   constructor(dataset: Dataset<Sample>, indices: ArrayLike<number>) {
+    checkDataset('Subset', dataset)
     this.dataset = dataset
-    for (let i = 0; i < indices.length; i++) {
-      const index = indices[i] as number
-      if (!Number.isInteger(index) || index < 0 || index >= dataset.length)
-        throw new RangeError(`Subset: index ${index} at ${i}, expected a whole number from 0 to ${dataset.length - 1}`)
-    }
-    this.indices = Uint32Array.from(indices)
+    this.indices = Uint32Array.from(indices, (index, i) => checkIndex('Subset', index, i, dataset.length))
   }
 
   get length(): number {
@@ -71,7 +85,8 @@ export class Subset<Sample extends readonly NDArray[] = readonly NDArray[]> impl
   }
 
   gather(indices: ArrayLike<number>): Sample {
-    return this.dataset.gather(Uint32Array.from(indices, (i) => this.indices[i] as number))
+    const own = (index: number, i: number) => this.indices[checkIndex('Subset.gather', index, i, this.length)] as number
+    return this.dataset.gather(Uint32Array.from(indices, own))
   }
 }
 
@@ -86,6 +101,11 @@ export function randomSplit<
   parts: Parts = [0.8, 0.1, 0.1] as readonly number[] as Parts,
   { seed = 0 }: { seed?: number } = {},
 ): { -readonly [I in keyof Parts]: Subset<Sample> } {
+  checkDataset('randomSplit', dataset)
+  if (!Array.isArray(parts))
+    throw new TypeError(
+      `randomSplit: parts are ${parts === null ? 'null' : typeof parts}, expected a list of fractions or counts`,
+    )
   checkSeed('randomSplit', seed)
   const total = parts.reduce((a, b) => a + b, 0)
   const fractions = Math.abs(total - 1) < 1e-9

@@ -1,5 +1,5 @@
 import type { NDArray } from '../tensor/types.ts'
-import type { Dataset } from './dataset.ts'
+import { checkDataset, type Dataset } from './dataset.ts'
 import { checkSeed, permutation } from './random.ts'
 
 export interface DataLoaderOptions {
@@ -30,8 +30,7 @@ export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<S
   ) {
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new RangeError(`DataLoader: batchSize is ${batchSize}, expected a whole number >= 1`)
-    if (typeof dataset?.gather !== 'function')
-      throw new TypeError('DataLoader: dataset has no gather, expected a Dataset')
+    checkDataset('DataLoader', dataset)
     checkSeed('DataLoader', seed)
     this.dataset = dataset
     this.batchSize = batchSize
@@ -46,7 +45,10 @@ export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<S
   }
 
   *[Symbol.iterator](): Generator<Sample> {
-    const epoch = this.epoch++
+    const { epoch } = this
+    if (!Number.isInteger(epoch) || epoch < 0)
+      throw new RangeError(`DataLoader: epoch is ${epoch}, expected a whole number >= 0`)
+    this.epoch++
     const n = this.dataset.length
     // Odd multipliers keep (seed, epoch) pairs apart.
     const order = this.#shuffle

@@ -130,7 +130,7 @@ export function linear(input: Value, weight: Tensor, bias: Tensor | null = null)
   record('linear', y, b ? [rows, w, b] : [rows, w], [
     (dy) => product('linear gradient', dy, w),
     (dy) => product('linear gradient', dy, rows, { transposeA: true }),
-    (dy) => sumTo(dy, [out]),
+    ...(b ? [(dy: Tensor) => sumTo(dy, [out])] : []),
   ])
   return x.ndim === 2 ? y : reshape(y, [...x.shape.slice(0, -1), out])
 }

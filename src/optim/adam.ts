@@ -1,5 +1,5 @@
 import type { Command, Operand } from '../core/command.ts'
-import { adam, adamw, countAdamStep } from '../core/commands.ts'
+import { adam, adamw, countSteps } from '../core/commands.ts'
 import { inRange, Optimizer, type Params, type Run } from './optimizer.ts'
 
 export interface AdamOptions {
@@ -34,8 +34,8 @@ abstract class AdamBase extends Optimizer<Hyper> {
     super(name, params, { lr, beta1, beta2, eps, weightDecay }, inRange(name, ranges), () => 2)
   }
 
-  protected count(counters: Operand, { beta1, beta2 }: Record<keyof Hyper, Operand>): Command {
-    return countAdamStep(counters, beta1, beta2)
+  protected count({ counters, sizes }: Run, { beta1, beta2 }: Record<keyof Hyper, Operand>): Command {
+    return countSteps(counters, beta1, beta2, sizes[0] as number)
   }
 }
 
@@ -45,9 +45,9 @@ export class Adam extends AdamBase {
     super('optim.Adam', params, options)
   }
 
-  protected update({ param, grad, state, n }: Run, counters: Operand, h: Record<keyof Hyper, Operand>): Command {
+  protected update({ param, grad, state, counters, sizes }: Run, h: Record<keyof Hyper, Operand>): Command {
     const [m, v] = state as [Operand, Operand]
-    return adam(param, grad, m, v, counters, h.lr, h.beta1, h.beta2, h.eps, h.weightDecay, n)
+    return adam(param, grad, m, v, counters, sizes, h.lr, h.beta1, h.beta2, h.eps, h.weightDecay)
   }
 }
 
@@ -58,8 +58,8 @@ export class AdamW extends AdamBase {
     super('optim.AdamW', params, { weightDecay, ...options })
   }
 
-  protected update({ param, grad, state, n }: Run, counters: Operand, h: Record<keyof Hyper, Operand>): Command {
+  protected update({ param, grad, state, counters, sizes }: Run, h: Record<keyof Hyper, Operand>): Command {
     const [m, v] = state as [Operand, Operand]
-    return adamw(param, grad, m, v, counters, h.lr, h.beta1, h.beta2, h.eps, h.weightDecay, n)
+    return adamw(param, grad, m, v, counters, sizes, h.lr, h.beta1, h.beta2, h.eps, h.weightDecay)
   }
 }

@@ -6,10 +6,12 @@
 
 import { currentEngine, newHeldStorage } from '../core/engine.ts'
 import { Storage } from '../core/storage.ts'
-import { gradientOf } from '../tensor/tape.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { gradientOf, type Tensor } from '../tensor/tensor.ts'
 
 const LINE = 64
+
+/** Bytes that a parameter takes in a block. */
+export const paddedBytes = ({ size }: Tensor): number => Math.ceil((4 * size) / LINE) * LINE
 
 /** A zeroed block, and where in it each of the tensors has its place. */
 export class Flat {
@@ -20,7 +22,7 @@ export class Flat {
     let bytes = 0
     for (const tensor of like) {
       this.#offsets.push(bytes)
-      bytes += Math.ceil((4 * tensor.size) / LINE) * LINE
+      bytes += paddedBytes(tensor)
     }
     this.whole = newHeldStorage(bytes, owner)
     currentEngine(owner).memory.u8.fill(0, this.whole.address, this.whole.address + bytes)

@@ -4,7 +4,7 @@ import type { Storage } from '../core/storage.ts'
 import { show } from '../tensor/shape.ts'
 import { backward } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { Flat, flattenParameters } from './flat.ts'
+import { Flat, flattenParameters, paddedBytes } from './flat.ts'
 
 /** Numbers that an update reads at each step: they may be set at any time, and a compiled step follows. */
 export interface Hyperparameters {
@@ -21,8 +21,10 @@ export interface Run {
   readonly param: Operand
   readonly grad: Operand
   readonly state: readonly Operand[]
-  /** Elements, padding included. */
-  readonly n: number
+  /** Three f64 for each parameter: its steps, and what an optimizer derives from them. */
+  readonly counters: Operand
+  /** Number of parameters, then the elements of each, padding included. */
+  readonly sizes: readonly number[]
 }
 
 /** The hyperparameters, readable and writable by name, of `params`. */
@@ -31,7 +33,7 @@ export type ParamGroup<H extends Hyperparameters> = H & { readonly params: reado
 interface Group<H extends Hyperparameters> {
   readonly params: readonly Tensor[]
   readonly settings: ParamGroup<H>
-  /** f64 cells: counters first, then hyperparameters in the order of their names. */
+  /** f64 cells: hyperparameters in the order of their names, then the counters of each parameter. */
   readonly cells: Storage
   readonly names: readonly string[]
   /** Flat blocks in the layout of params. */
@@ -39,7 +41,7 @@ interface Group<H extends Hyperparameters> {
 }
 
 const F64 = 8
-/** The first cells of a group count its steps and hold what follows from the count. */
+/** Cells that count the steps of a parameter and hold what follows from the count. */
 const COUNTERS = 3
 
 /** The base of optimizers: parameter groups, flat state, and steps. Subclasses say how a run of
@@ -112,11 +114,12 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
       const runs = runsOf(group)
       if (runs.length === 0) continue
       const hyper = Object.fromEntries(
-        group.names.map((key, i) => [key, { storage: group.cells, offset: F64 * (COUNTERS + i) }]),
+        group.names.map((key, i) => [key, { storage: group.cells, offset: F64 * i }]),
       ) as Record<keyof H, Operand>
-      const counters = { storage: group.cells, offset: 0 }
-      emit(this.count(counters, hyper))
-      for (const run of runs) emit(this.update(run, counters, hyper))
+      for (const run of runs) {
+        emit(this.count(run, hyper))
+        emit(this.update(run, hyper))
+      }
     }
   }
 
@@ -135,9 +138,10 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
     }
   }
 
-  protected abstract count(counters: Operand, hyper: Record<keyof H, Operand>): Command
+  /** The command that counts a step of each parameter. */
+  protected abstract count(run: Run, hyper: Record<keyof H, Operand>): Command
 
-  protected abstract update(run: Run, counters: Operand, hyper: Record<keyof H, Operand>): Command
+  protected abstract update(run: Run, hyper: Record<keyof H, Operand>): Command
 
   toString(): string {
     return `${this.#name}(${this.paramGroups.map(({ params, ...hyper }) => `${params.length} parameters, ${JSON.stringify(hyper)}`).join('; ')})`
@@ -152,20 +156,20 @@ function makeGroup<H extends Hyperparameters>(
   stateCount: number,
 ): Group<H> {
   const names = Object.keys(hyper)
-  const cells = newHeldStorage(F64 * (COUNTERS + names.length), name)
+  const cells = newHeldStorage(F64 * (names.length + COUNTERS * params.length), name)
   const { memory } = currentEngine(name)
   const at = cells.address / F64
-  memory.f64.set([0, 1, 1, ...Object.values(hyper)], at)
+  memory.f64.set([...Object.values(hyper), ...params.flatMap(() => [0, 1, 1])], at)
   const settings = { params } as unknown as ParamGroup<H>
   names.forEach((key, i) => {
     Object.defineProperty(settings, key, {
       enumerable: true,
-      get: () => memory.f64[at + COUNTERS + i],
+      get: () => memory.f64[at + i],
       set(value: number) {
         if (typeof value !== 'number' || !Number.isFinite(value))
           throw new RangeError(`${name}: ${key} is ${String(value)}, expected a finite number`)
         check({ ...settings, [key]: value })
-        memory.f64[at + COUNTERS + i] = value
+        memory.f64[at + i] = value
       },
     })
   })
@@ -174,34 +178,29 @@ function makeGroup<H extends Hyperparameters>(
 }
 
 /** The longest stretches of parameters with gradients that lie without gaps in all blocks. */
-function runsOf({ params, state }: Group<Hyperparameters>): Run[] {
-  const runs: (Run & { end: { param: number; grad: number; state: number } })[] = []
+function runsOf({ params, state, cells, names }: Group<Hyperparameters>): Run[] {
+  const runs: (Run & { sizes: number[]; next: number; ends: number[] })[] = []
   params.forEach((param, i) => {
     if (!param.grad) return
     const grad = param.gradStorage as Storage
-    const bytes = Math.ceil(param.size / 16) * 64
-    const offset = state[0]?.offset(i) ?? 0
-    const place = { param: param.storage.address, grad: grad.address, state: offset }
-    const before = runs.at(-1)
-    if (
-      before &&
-      before.end.param === place.param &&
-      before.end.grad === place.grad &&
-      (state.length === 0 || before.end.state === place.state)
-    ) {
-      runs[runs.length - 1] = {
-        ...before,
-        n: before.n + bytes / 4,
-        end: { param: place.param + bytes, grad: place.grad + bytes, state: offset + bytes },
-      }
+    const bytes = paddedBytes(param)
+    const starts = [param.storage.address, grad.address, ...state.map((flat) => flat.offset(i))]
+    const ends = starts.map((start) => start + bytes)
+    const run = runs.at(-1)
+    if (run?.next === i && run.ends.every((end, k) => end === starts[k])) {
+      run.sizes.push(bytes / 4)
+      run.sizes[0] = run.sizes.length - 1
+      Object.assign(run, { next: i + 1, ends })
       return
     }
     runs.push({
       param: { storage: param.storage, offset: 0 },
       grad: { storage: grad, offset: 0 },
       state: state.map((flat) => ({ storage: flat.whole, offset: flat.offset(i) })),
-      n: bytes / 4,
-      end: { param: place.param + bytes, grad: place.grad + bytes, state: offset + bytes },
+      counters: { storage: cells, offset: F64 * (names.length + COUNTERS * i) },
+      sizes: [1, bytes / 4],
+      next: i + 1,
+      ends,
     })
   })
   return runs

@@ -1,5 +1,5 @@
 import type { Command, Operand } from '../core/command.ts'
-import { countStep, sgd } from '../core/commands.ts'
+import { countSteps, sgd } from '../core/commands.ts'
 import { inRange, Optimizer, type Params, type Run } from './optimizer.ts'
 
 export interface SGDOptions {
@@ -35,12 +35,14 @@ export class SGD extends Optimizer<Hyper> {
     this.#nesterov = nesterov
   }
 
-  protected count(counters: Operand): Command {
-    return countStep(counters)
+  protected count({ counters, sizes }: Run, { momentum }: Record<keyof Hyper, Operand>): Command {
+    // Only the count matters here; what follows from betas is Adam's.
+    return countSteps(counters, momentum, momentum, sizes[0] as number)
   }
 
-  protected update({ param, grad, state, n }: Run, counters: Operand, hyper: Record<keyof Hyper, Operand>): Command {
+  protected update({ param, grad, state, counters, sizes }: Run, hyper: Record<keyof Hyper, Operand>): Command {
     const { lr, momentum, dampening, weightDecay } = hyper
-    return sgd(param, grad, state[0] ?? null, counters, lr, momentum, dampening, weightDecay, Number(this.#nesterov), n)
+    const velocity = state[0] ?? null
+    return sgd(param, grad, velocity, counters, sizes, lr, momentum, dampening, weightDecay, Number(this.#nesterov))
   }
 }

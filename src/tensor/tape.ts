@@ -2,13 +2,11 @@
 // the function from the gradient of the result to the gradient of that input. The tape is the order in
 // which nodes were made; backward walks it from the end.
 
-import { add, copy, fill } from '../core/commands.ts'
+import { add, fill } from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { currentTrace, emit, newHeldStorage, type Trace } from '../core/engine.ts'
-import type { Storage } from '../core/storage.ts'
-import { keep } from './scope.ts'
 import { sameShape, show } from './shape.ts'
-import { empty, Tensor } from './tensor.ts'
+import { empty, gradientOf, type Tensor } from './tensor.ts'
 
 /** From ∂loss/∂result to ∂loss/∂input, of the input's shape. */
 export type GradientRule = (dy: Tensor) => Tensor
@@ -123,20 +121,13 @@ function deposit(leaf: Tensor, gradient: Tensor): void {
     emit(add(before, before, gradient, [1, leaf.size, 1, 1]))
     return
   }
-  leaf.gradStorage ??= newHeldStorage(4 * leaf.size, 'gradient')
-  const grad = gradientOf(leaf)
+  // In a trace, the command that makes the gradient is told to write it where it belongs; else it is copied.
   const trace = currentTrace()
-  // In a trace, the command that makes the gradient is told to write it where it belongs.
-  if (trace && redirectable(gradient, trace)) gradient.storage.redirect = { storage: leaf.gradStorage, offset: 0 }
-  else emit(copy(grad, gradient, leaf.size))
-  leaf.grad = grad
-}
-
-/** A tensor over the leaf's gradient bytes. */
-export function gradientOf(leaf: Tensor): Tensor {
-  const storage = leaf.gradStorage as Storage
-  storage.retain()
-  return keep(new Tensor(storage, leaf.shape, 'f32'))
+  if (trace && redirectable(gradient, trace)) {
+    leaf.gradStorage ??= newHeldStorage(4 * leaf.size, 'gradient')
+    gradient.storage.redirect = { storage: leaf.gradStorage, offset: 0 }
+    leaf.grad = gradientOf(leaf)
+  } else leaf.grad = gradient
 }
 
 /** A value that commands of this trace compute, alone in its bytes. */

@@ -1,8 +1,9 @@
 import type { Operand } from '../core/command.ts'
-import { currentEngine, currentTrace, newHeldStorage, newStorage } from '../core/engine.ts'
+import { copy } from '../core/commands.ts'
+import { currentEngine, currentTrace, emit, newHeldStorage, newStorage } from '../core/engine.ts'
 import { resolve, type Storage } from '../core/storage.ts'
 import { guardState, observeGrad, touchState } from './guards.ts'
-import { track } from './scope.ts'
+import { keep, track } from './scope.ts'
 import { checkShape, type Shape, show, sizeOf } from './shape.ts'
 import type { Node } from './tape.ts'
 import { bytesOf, type DType, dtypeOf, isNDArray, isTypedArray, type NDArray, type TypedArray } from './types.ts'
@@ -74,7 +75,16 @@ export class Tensor implements Operand {
       throw new TypeError(`Tensor.grad: got ${value.dtype} ${show(value.shape)}, expected f32 ${show(this.shape)}`)
     }
     observeGrad(this, this.#grad, true)
-    this.#grad = value
+    this.#grad = value && this.#ownGradient(value)
+  }
+
+  /** `value` itself when it lies where the gradient is kept, else a copy there. */
+  #ownGradient(value: Tensor): Tensor {
+    if (value.storage === this.gradStorage) return value
+    this.gradStorage ??= newHeldStorage(4 * this.size, 'gradient')
+    const grad = gradientOf(this)
+    emit(copy(grad, value, this.size))
+    return grad
   }
 
   /** The only element, as a number. */
@@ -202,6 +212,13 @@ export function elements(tensor: Tensor): TypedArray {
   if (tensor.dtype === 'u8') return memory.u8.subarray(address, address + tensor.size)
   const from = address >> 2
   return (tensor.dtype === 'f32' ? memory.f32 : memory.i32).subarray(from, from + tensor.size)
+}
+
+/** A tensor over the bytes where the gradient of a leaf is kept. */
+export function gradientOf(leaf: Tensor): Tensor {
+  const storage = leaf.gradStorage as Storage
+  storage.retain()
+  return keep(new Tensor(storage, leaf.shape, 'f32'))
 }
 
 /** A new value of the current trace, or of the allocator; its elements hold anything. */
