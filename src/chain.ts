@@ -2,7 +2,7 @@
 
 import { relu, sigmoid, tanh } from './ops/activation.ts'
 import { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
-import { abs, add, div, exp, log, mul, neg, sign, sqrt, sub } from './ops/elementwise.ts'
+import { abs, add, div, exp, log, mul, neg, rsqrt, sign, sqrt, sub } from './ops/elementwise.ts'
 import { matmul } from './ops/gemm.ts'
 import { argmax, max, mean, sum } from './ops/reduce.ts'
 import { softmax } from './ops/softmax.ts'
@@ -28,6 +28,7 @@ const methods = {
   permute,
   relu,
   reshape,
+  rsqrt,
   sigmoid,
   sign,
   softmax,

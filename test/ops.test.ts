@@ -46,6 +46,7 @@ const unary: [string, Unary, (x: Ref) => Ref, { range?: [number, number]; tolera
   ['exp', lw.exp, reference.exp, { range: [-20, 20] }],
   ['log', lw.log, reference.log, { range: [0.01, 20], tolerance: { absolute: 1 } }],
   ['sqrt', lw.sqrt, reference.sqrt, { range: [0.01, 20] }],
+  ['rsqrt', lw.rsqrt, reference.rsqrt, { range: [0.01, 20] }],
   ['relu', lw.relu, reference.relu],
   // 1 - y² cancels near |y| = 1: an error of 1.3 ULP of y is one of about 3 U in the difference.
   ['tanh', lw.tanh, reference.tanh, { range: [-4, 4] }],

@@ -4,7 +4,7 @@ import { In, Ints, Out } from '../abi'
 import { exp as expOf, log as logOf } from '../math'
 import { at, storeLanes } from '../simd'
 
-enum Unary { neg, abs, sign, exp, log, sqrt }
+enum Unary { neg, abs, sign, exp, log, sqrt, rsqrt }
 
 // @ts-ignore: decorator
 @inline
@@ -14,6 +14,7 @@ function apply1(op: i32, x: v128): v128 {
   if (op == Unary.exp) return expOf(x)
   if (op == Unary.log) return logOf(x)
   if (op == Unary.sqrt) return f32x4.sqrt(x)
+  if (op == Unary.rsqrt) return f32x4.div(f32x4.splat(1), f32x4.sqrt(x))
   const zero = f32x4.splat(0)
   const one = f32x4.splat(1)
   const sign = f32x4.sub(v128.and(one, f32x4.gt(x, zero)), v128.and(one, f32x4.lt(x, zero)))
@@ -62,6 +63,11 @@ export function log(out: Out, x: In, n: i32): void {
 /** out = √x, exact to half a unit.  out, x: [n]. */
 export function sqrt(out: Out, x: In, n: i32): void {
   unary(Unary.sqrt, out, x, n)
+}
+
+/** out = 1 / √x; Infinity at 0.  out, x: [n]. */
+export function rsqrt(out: Out, x: In, n: i32): void {
+  unary(Unary.rsqrt, out, x, n)
 }
 
 enum Binary { add, sub, mul, div }

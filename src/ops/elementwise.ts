@@ -105,3 +105,10 @@ export function sqrt(x: Value): Tensor {
   const out = unary('sqrt', core.sqrt, a)
   return record('sqrt', out, [a], [(dy) => div(mul(dy, 0.5), out)])
 }
+
+/** 1 / √x; Infinity at 0, NaN below. */
+export function rsqrt(x: Value): Tensor {
+  const a = float('rsqrt', 'x', x)
+  const out = unary('rsqrt', core.rsqrt, a)
+  return record('rsqrt', out, [a], [(dy) => div(mul(mul(dy, out), -0.5), a)])
+}
