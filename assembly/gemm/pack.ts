@@ -1,10 +1,21 @@
-// Packing copies a panel of B, k rows of 8 columns, to where the micro-kernel reads it line after
-// line: a must where B is transposed in memory; elsewhere it pays once enough rows of A use the panel
-// (rows of B that are a power of two apart share cache sets).
+// Packing copies a panel of B, k rows of 8 columns, or a strip of Aᵀ, k rows of 6, to where the micro-kernel
+// reads it line after line (rows that are a power of two apart share cache sets). A must where B is
+// transposed in memory; a row-major B is worth it once enough rows of A use the panel.
 
-import { TILE_COLUMNS } from './tile'
+import { TILE_COLUMNS, TILE_ROWS } from './tile'
 
-const PANEL_ROW: usize = TILE_COLUMNS * 4
+const PANEL_ROW: usize = 4 * TILE_COLUMNS
+const STRIP_ROW: usize = 4 * TILE_ROWS
+
+/** strip[p, 0..6) = Aᵀ[p, 0..6), rows of Aᵀ lda bytes apart. */
+export function packStrip(strip: usize, a: usize, lda: usize, k: i32): void {
+  for (let p = 0; p < k; p++) {
+    v128.store(strip, v128.load(a))
+    v128.store64_lane(strip, v128.load(a, 16), 0, 16)
+    strip += STRIP_ROW
+    a += lda
+  }
+}
 
 /** panel[p, 0..8) = B[p, 0..8), rows of B ldb bytes apart. */
 export function packRows(panel: usize, b: usize, ldb: usize, k: i32): void {

@@ -2,7 +2,7 @@
 //
 //              B  [k, 8]    rows ldb bytes apart
 //             ┌────────┐
-//   A [MR, k] │ b0  b1 │    A: rows lda bytes apart; or, TA, Aᵀ with its k rows lda bytes apart
+//   A [MR, k] │ b0  b1 │    A: rows lda bytes apart; or, TA, a packed strip of Aᵀ: k rows of 6
 //   ┌───────┐ ├────────┤
 //   │ splat │ │ c00 c01│    C: rows ldc bytes apart, stored in full
 //   └───────┘ └────────┘
@@ -47,7 +47,7 @@ function tile(MR: i32, NV: i32, TA: bool, c: usize, ldc: usize, a: usize, lda: u
     if (MR > 4) { const s = TA ? v128.load32_splat(a0, 16) : v128.load32_splat(a4); c40 = madd(c40, s, b0); if (NV > 1) c41 = madd(c41, s, b1) }
     if (MR > 5) { const s = TA ? v128.load32_splat(a0, 20) : v128.load32_splat(a5); c50 = madd(c50, s, b0); if (NV > 1) c51 = madd(c51, s, b1) }
     b += ldb
-    if (TA) a0 += lda
+    if (TA) a0 += 4 * TILE_ROWS
     else { a0 += 4; if (MR > 1) a1 += 4; if (MR > 2) a2 += 4; if (MR > 3) a3 += 4; if (MR > 4) a4 += 4; if (MR > 5) a5 += 4 }
     k--
   }
@@ -84,7 +84,8 @@ function t3x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, 
 function t2x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(2, 1, true, c, ldc, a, lda, b, ldb, k) }
 function t1x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(1, 1, true, c, ldc, a, lda, b, ldb, k) }
 
-/** The tile of `rows` (1..6) rows and 8 columns, or 4 when that is enough for `width`; transposed: of Aᵀ. */
+/** The tile of `rows` (1..6) rows and 8 columns, or 4 when that is enough for `width`; transposed: from a
+ *  strip of Aᵀ. */
 export function multiplyTile(rows: i32, width: i32, transposed: bool, c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void {
   switch (rows + (width > 4 ? 0 : 6) + (transposed ? 12 : 0)) {
     case 1: n1x8(c, ldc, a, lda, b, ldb, k); return

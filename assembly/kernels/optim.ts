@@ -63,6 +63,29 @@ export function sgd(
   }
 }
 
+/** What the update of one vector needs besides the vector. */
+// @ts-ignore: decorator
+@inline
+function adamVector(
+  decoupled: bool, param: usize, grad: usize, m: usize, v: usize,
+  keep1: v128, keep2: v128, take1: v128, take2: v128, decay: v128, step: v128, root: v128, floor: v128,
+): void {
+  let p = v128.load(param)
+  let g = v128.load(grad)
+  // Without weight decay these change nothing: p · 1, and g + p · 0.
+  if (decoupled) p = f32x4.mul(p, decay)
+  else g = f32x4.add(g, f32x4.mul(p, decay))
+  let m1 = f32x4.add(f32x4.mul(v128.load(m), keep1), f32x4.mul(g, take1))
+  let v1 = f32x4.add(f32x4.mul(v128.load(v), keep2), f32x4.mul(f32x4.mul(g, g), take2))
+  const spent = f32x4.lt(f32x4.abs(m1), f32x4.splat(1e-30))
+  m1 = v128.andnot(m1, spent)
+  v1 = v128.andnot(v1, v128.and(spent, f32x4.lt(v1, f32x4.splat(1e-37))))
+  v128.store(m, m1)
+  v128.store(v, v1)
+  const denominator = f32x4.add(f32x4.mul(f32x4.sqrt(v1), root), floor)
+  v128.store(param, f32x4.add(p, f32x4.div(f32x4.mul(m1, step), denominator)))
+}
+
 // @ts-ignore: decorator
 @inline
 function adamUpdate(
@@ -77,35 +100,21 @@ function adamUpdate(
   const take1 = splat(1 - b1)
   const take2 = splat(1 - b2)
   const decay = splat(decoupled ? 1 - rate * load<f64>(weightDecay) : load<f64>(weightDecay))
-  const decays = load<f64>(weightDecay) != 0
   const floor = splat(load<f64>(eps))
   const count = load<i32>(sizes)
   for (let k = 0; k < count; k++) {
-    const n = load<i32>(at(sizes, k + 1))
     const step = splat(-rate / (1 - load<f64>(counters, 8)))
-    const root = splat(Math.sqrt(1 - load<f64>(counters, 16)))
-    for (let i = 0; i < n; i += 4) {
-      let p = v128.load(at(param, i))
-      let g = v128.load(at(grad, i))
-      if (decays) {
-        if (decoupled) p = f32x4.mul(p, decay)
-        else g = f32x4.add(g, f32x4.mul(p, decay))
-      }
-      let m1 = f32x4.add(f32x4.mul(v128.load(at(m, i)), keep1), f32x4.mul(g, take1))
-      let v1 = f32x4.add(f32x4.mul(v128.load(at(v, i)), keep2), f32x4.mul(f32x4.mul(g, g), take2))
-      const spent = f32x4.lt(f32x4.abs(m1), f32x4.splat(1e-30))
-      m1 = v128.andnot(m1, spent)
-      v1 = v128.andnot(v1, v128.and(spent, f32x4.lt(v1, f32x4.splat(1e-37))))
-      const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v1), root), floor)
-      p = f32x4.add(p, f32x4.div(f32x4.mul(m1, step), denominator))
-      v128.store(at(m, i), m1)
-      v128.store(at(v, i), v1)
-      v128.store(at(param, i), p)
+    // √v times this, where PyTorch divides by its inverse: one division less, half a unit apart.
+    const root = splat(1 / Math.sqrt(1 - load<f64>(counters, 16)))
+    const end = at(param, load<i32>(at(sizes, k + 1)))
+    while (param < end) {
+      adamVector(decoupled, param, grad, m, v, keep1, keep2, take1, take2, decay, step, root, floor)
+      adamVector(decoupled, param + 16, grad + 16, m + 16, v + 16, keep1, keep2, take1, take2, decay, step, root, floor)
+      param += 32
+      grad += 32
+      m += 32
+      v += 32
     }
-    param = at(param, n)
-    grad = at(grad, n)
-    m = at(m, n)
-    v = at(v, n)
     counters += COUNTERS
   }
 }

@@ -30,6 +30,8 @@ export function writeSafetensors(
   const encoder = new TextEncoder()
   const entries = Object.entries(tensors).map(([name, array]) => {
     if (name === METADATA) throw new RangeError(`writeSafetensors: a tensor cannot be named ${METADATA}`)
+    if (/\p{Surrogate}/u.test(name))
+      throw new RangeError(`writeSafetensors: the name ${JSON.stringify(name)} is not valid Unicode`)
     checkArray(name, array)
     return { name, key: encoder.encode(name), dtype: names[dtypeOf(array.data)], ...array }
   })

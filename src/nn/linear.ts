@@ -18,8 +18,11 @@ export class Linear extends Module {
   readonly weight: Parameter
   readonly bias: Parameter | null
 
-  constructor(inFeatures: number, outFeatures: number, { bias = true, generator }: LinearOptions = {}) {
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()
+    if (typeof options !== 'object')
+      throw new TypeError(`nn.Linear: options are ${String(options)}, expected an object such as { bias: false }`)
+    const { bias = true, generator } = options
     for (const [name, value] of Object.entries({ inFeatures, outFeatures })) {
       if (!Number.isInteger(value) || value < 0)
         throw new RangeError(`nn.Linear: ${name} is ${value}, expected a whole number >= 0`)

@@ -3,7 +3,7 @@ import { guardState, touchState } from '../tensor/guards.ts'
 import { keep } from '../tensor/scope.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
-import type { NDArray } from '../tensor/types.ts'
+import { isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
 
 /** A tensor that a module learns: found by `parameters()`, and a leaf with requiresGrad. */
 export class Parameter extends Tensor {
@@ -72,22 +72,29 @@ export abstract class Module {
     )
   }
 
-  /** Takes values by name. Throws, with every missing, unexpected and misshaped key named and nothing
-   *  changed, unless the names and shapes are exactly those of this module. */
-  loadStateDict(state: StateDict): void {
+  /** Takes values by name, from arrays or tensors. Throws, with every missing, unexpected and misshaped key
+   *  named and nothing changed, unless the names and shapes are exactly those of this module. */
+  loadStateDict(state: Record<string, NDArray | Tensor>): void {
+    if (typeof state !== 'object' || state === null)
+      throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)
     const own = new Map(this.namedParameters())
     const faults: string[] = []
+    const values = new Map<Parameter, TypedArray>()
     for (const [name, parameter] of own) {
       const given = Object.hasOwn(state, name) ? state[name] : undefined
-      if (!given) faults.push(`missing ${name} ${show(parameter.shape)}`)
-      else if (!sameShape(given.shape, parameter.shape))
-        faults.push(`${name} has shape ${show(given.shape)}, expected ${show(parameter.shape)}`)
-      else if (given.data.length !== parameter.size)
-        faults.push(`${name} has ${given.data.length} elements, expected ${parameter.size}`)
+      const value = given instanceof Tensor ? { shape: given.shape, data: given.data() } : given
+      if (value === undefined) faults.push(`missing ${name} ${show(parameter.shape)}`)
+      else if (!isNDArray(value) || !(value.data instanceof Float32Array))
+        faults.push(`${name} is no array of f32 { shape, data }`)
+      else if (!sameShape(value.shape, parameter.shape))
+        faults.push(`${name} has shape ${show(value.shape)}, expected ${show(parameter.shape)}`)
+      else if (value.data.length !== parameter.size)
+        faults.push(`${name} has ${value.data.length} elements, expected ${parameter.size}`)
+      else values.set(parameter, value.data)
     }
     for (const name of Object.keys(state)) if (!own.has(name)) faults.push(`unexpected ${name}`)
     if (faults.length > 0) throw new Error(`loadStateDict: ${faults.join('; ')}`)
-    for (const [name, parameter] of own) elements(parameter).set((state[name] as NDArray).data)
+    for (const [parameter, data] of values) elements(parameter).set(data)
   }
 }
 

@@ -10,8 +10,12 @@ import { reshape } from './copy.ts'
 import { float, type Value } from './input.ts'
 import { sumTo } from './reduce.ts'
 
-/** The kernel's tile and panel: see assembly/kernels/gemm.ts. */
-const bufferBytes = (k: number): number => 4 * 8 * (6 + Math.min(k, 512))
+/** What the kernel packs into, and its tile: see assembly/kernels/gemm.ts. */
+function bufferBytes(m: number, k: number, transposeA: boolean): number {
+  const depth = Math.min(k, 512)
+  const strips = transposeA ? Math.ceil(Math.min(m, 192) / 6) : 0
+  return 4 * (6 * 8 + depth * 8 + strips * depth * 6)
+}
 
 interface Product {
   transposeA?: boolean
@@ -37,7 +41,7 @@ function product(
   const stepsA = broadcastStrides(a.shape.slice(0, -2), lead)
   const stepsB = broadcastStrides(b.shape.slice(0, -2), lead)
   const at = (x: Tensor, matrix: number, size: number) => ({ storage: x.storage, offset: x.offset + 4 * size * matrix })
-  withScratch(bufferBytes(k), op, (buffer) => {
+  withScratch(bufferBytes(m, k, transposeA), op, (buffer) => {
     for (let i = 0; i < batches; i++) {
       let matrixA = 0
       let matrixB = 0

@@ -13,16 +13,24 @@ import { mean, sum } from './reduce.ts'
 /** How the losses of a batch become one: their mean, their sum, or not at all. */
 export type Reduction = 'mean' | 'sum' | 'none'
 
+export interface LossOptions {
+  /** The mean of the batch's losses (default), their sum, or each by itself. */
+  reduction?: Reduction
+}
+
 /** Reduces `losses` and records the loss as one op: gradient(dy, each, factor) is ∂/∂input, where dy is one
  *  number (each 0) or one for each loss (each 1), still to be multiplied by factor. */
 export function reduceLoss(
   op: string,
   losses: Tensor,
-  reduction: Reduction,
+  options: LossOptions,
   input: Tensor,
   gradient: (dy: Tensor, each: number, factor: number) => Tensor,
   target?: Tensor,
 ): Tensor {
+  if (typeof options !== 'object')
+    throw new TypeError(`${op}: options are ${String(options)}, expected an object such as { reduction: 'sum' }`)
+  const { reduction = 'mean' } = options
   if (reduction !== 'mean' && reduction !== 'sum' && reduction !== 'none') {
     throw new TypeError(`${op}: reduction is ${String(reduction)}, expected 'mean', 'sum' or 'none'`)
   }
@@ -42,7 +50,7 @@ function pairLoss(
   backward: Backward,
   input: Value,
   target: Value,
-  reduction: Reduction,
+  options: LossOptions,
 ): Tensor {
   const x = float(op, 'input', input)
   const y = float(op, 'target', target)
@@ -53,7 +61,7 @@ function pairLoss(
   return reduceLoss(
     op,
     losses,
-    reduction,
+    options,
     x,
     (dy, each, factor) => {
       const dx = empty(`${op} gradient`, x.shape)
@@ -65,9 +73,9 @@ function pairLoss(
 }
 
 /** (input - target)², reduced. torch.nn.functional.mse_loss. */
-export const mse = (input: Value, target: Value, reduction: Reduction = 'mean'): Tensor =>
-  pairLoss('mse', core.squaredError, core.squaredErrorBackward, input, target, reduction)
+export const mse = (input: Value, target: Value, options: LossOptions = {}): Tensor =>
+  pairLoss('mse', core.squaredError, core.squaredErrorBackward, input, target, options)
 
 /** |input - target|, reduced; the gradient where they are equal is 0. torch.nn.functional.l1_loss. */
-export const mae = (input: Value, target: Value, reduction: Reduction = 'mean'): Tensor =>
-  pairLoss('mae', core.absoluteError, core.absoluteErrorBackward, input, target, reduction)
+export const mae = (input: Value, target: Value, options: LossOptions = {}): Tensor =>
+  pairLoss('mae', core.absoluteError, core.absoluteErrorBackward, input, target, options)

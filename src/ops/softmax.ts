@@ -7,7 +7,7 @@ import { record } from '../tensor/tape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
 import { transpose } from './copy.ts'
 import { float, indices, type Value } from './input.ts'
-import { type Reduction, reduceLoss } from './loss.ts'
+import { type LossOptions, reduceLoss } from './loss.ts'
 
 /** exp(x) / Σ exp(x) along `axis`, by default the last. */
 export function softmax(x: Value, axis = -1): Tensor {
@@ -34,7 +34,7 @@ export function softmax(x: Value, axis = -1): Tensor {
 
 /** -log softmax(logits)[target], reduced.  logits: [batch, classes]; target: class indices [batch].
  *  Throws when a target is outside 0 .. classes - 1. torch.nn.functional.cross_entropy. */
-export function crossEntropy(logits: Value, target: Value, reduction: Reduction = 'mean'): Tensor {
+export function crossEntropy(logits: Value, target: Value, options: LossOptions = {}): Tensor {
   const x = float('crossEntropy', 'logits', logits)
   const labels = indices('crossEntropy', 'target', target)
   if (x.ndim !== 2) throw new RangeError(`crossEntropy: logits have shape ${show(x.shape)}, expected [batch, classes]`)
@@ -50,7 +50,7 @@ export function crossEntropy(logits: Value, target: Value, reduction: Reduction 
     (row) =>
       `crossEntropy: target ${elements(labels)[row]} at index ${row} is out of range, expected a class index from 0 to ${classes - 1} (logits ${show(x.shape)})`,
   )
-  return reduceLoss('crossEntropy', losses, reduction, x, (dy, each, factor) => {
+  return reduceLoss('crossEntropy', losses, options, x, (dy, each, factor) => {
     const dx = empty('crossEntropy gradient', x.shape)
     emit(core.crossEntropyBackward(dx, probabilities, labels, dy, each, factor, rows, classes))
     return dx

@@ -1,6 +1,6 @@
 import type { Command, Operand } from '../core/command.ts'
 import { adam, adamw, countSteps } from '../core/commands.ts'
-import { inRange, Optimizer, type Params, type Run } from './optimizer.ts'
+import { Optimizer, type Params, type Run } from './optimizer.ts'
 
 export interface AdamOptions {
   /** Default 1e-3. */
@@ -16,22 +16,16 @@ export interface AdamOptions {
 type Hyper = { lr: number; beta1: number; beta2: number; eps: number; weightDecay: number }
 
 const largestBeta = 1 - 2 ** -53
-const ranges = {
-  lr: [0, Infinity],
-  beta1: [0, largestBeta],
-  beta2: [0, largestBeta],
-  eps: [0, Infinity],
-  weightDecay: [0, Infinity],
-} as const
 
 abstract class AdamBase extends Optimizer<Hyper> {
-  constructor(
-    name: string,
-    params: Params<Hyper>,
-    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions,
-  ) {
-    const [beta1, beta2] = betas
-    super(name, params, { lr, beta1, beta2, eps, weightDecay }, inRange(name, ranges), () => 2)
+  constructor(name: string, weightDecay: number, params: Params<Hyper>, options: AdamOptions) {
+    const definition = {
+      name,
+      defaults: { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay },
+      ranges: { beta1: [0, largestBeta], beta2: [0, largestBeta] },
+      states: () => 2,
+    } as const
+    super(definition, params, options)
   }
 
   protected count({ counters, sizes }: Run, { beta1, beta2 }: Record<keyof Hyper, Operand>): Command {
@@ -42,7 +36,7 @@ abstract class AdamBase extends Optimizer<Hyper> {
 /** Adaptive moments; weight decay is added to the gradient. Kingma, Ba, 2015. torch.optim.Adam. */
 export class Adam extends AdamBase {
   constructor(params: Params<Hyper>, options: AdamOptions = {}) {
-    super('optim.Adam', params, options)
+    super('optim.Adam', 0, params, options)
   }
 
   protected update({ param, grad, state, counters, sizes }: Run, h: Record<keyof Hyper, Operand>): Command {
@@ -54,8 +48,8 @@ export class Adam extends AdamBase {
 /** Adam with weight decay apart from the gradient, 0.01 by default. Loshchilov, Hutter, 2019.
  *  torch.optim.AdamW. */
 export class AdamW extends AdamBase {
-  constructor(params: Params<Hyper>, { weightDecay = 0.01, ...options }: AdamOptions = {}) {
-    super('optim.AdamW', params, { weightDecay, ...options })
+  constructor(params: Params<Hyper>, options: AdamOptions = {}) {
+    super('optim.AdamW', 0.01, params, options)
   }
 
   protected update({ param, grad, state, counters, sizes }: Run, h: Record<keyof Hyper, Operand>): Command {

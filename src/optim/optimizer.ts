@@ -12,9 +12,24 @@ export interface Hyperparameters {
 }
 
 /** Parameters with hyperparameters of their own, missing ones taken from the optimizer's options. */
-export type ParamGroupOptions<H extends Hyperparameters> = { params: Iterable<Tensor> } & Partial<H>
+export type ParamGroupOptions<H extends Hyperparameters> = { params: Iterable<Tensor> } & Options<H>
 
 export type Params<H extends Hyperparameters> = Iterable<Tensor> | Iterable<ParamGroupOptions<H>>
+
+/** Hyperparameters as users give them. */
+export type Options<H extends Hyperparameters> = Partial<H> & { betas?: readonly [number, number] }
+
+/** What makes one optimizer differ from another, besides its update. */
+export interface Definition<H extends Hyperparameters> {
+  readonly name: string
+  readonly defaults: H
+  /** Bounds of hyperparameters; default 0 to Infinity. */
+  readonly ranges: { readonly [K in keyof H]?: readonly [number, number] }
+  /** What hyperparameters must fulfil together. */
+  readonly check?: (hyper: H) => void
+  /** Number of state blocks for a group. */
+  readonly states: (hyper: H) => number
+}
 
 /** A stretch of parameters whose values, gradients and state all lie one after the other. */
 export interface Run {
@@ -52,21 +67,25 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
   readonly #name: string
   readonly #groups: Group<H>[]
 
-  protected constructor(
-    name: string,
-    params: Params<H>,
-    defaults: H,
-    check: (group: H) => void,
-    stateCount: (group: H) => number,
-  ) {
+  protected constructor(definition: Definition<H>, params: Params<H>, options: Options<H>) {
+    const { name } = definition
     this.#name = name
     if (currentTrace())
       throw new Error(`${name}: cannot be made while compile() traces; make it outside of the compiled function`)
+    if (typeof (params as Iterable<unknown> | null)?.[Symbol.iterator] !== 'function') {
+      throw new TypeError(
+        `${name}: params is ${params === null ? 'null' : typeof params}, expected a list of tensors, as model.parameters() gives`,
+      )
+    }
     const given: (Tensor | ParamGroupOptions<H>)[] = [...params]
     const isGroup = (x: Tensor | ParamGroupOptions<H>): x is ParamGroupOptions<H> =>
       !(x instanceof Tensor) && typeof x?.params === 'object'
+    const defaults = settle(definition, definition.defaults, options)
     const parsed = given.every(isGroup)
-      ? given.map(({ params: list, ...own }) => ({ params: [...list], hyper: { ...defaults, ...own } as H }))
+      ? given.map(({ params: list, ...own }) => ({
+          params: [...list],
+          hyper: settle(definition, defaults, own as unknown as Options<H>),
+        }))
       : [{ params: given as Tensor[], hyper: defaults }]
     const all = parsed.flatMap(({ params: list }) => list)
     if (all.length === 0) throw new RangeError(`${name}: got no parameters`)
@@ -80,17 +99,8 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
         )
     }
     if (new Set(all).size !== all.length) throw new RangeError(`${name}: a parameter is given twice`)
-    for (const { hyper } of parsed) {
-      for (const [key, value] of Object.entries(hyper)) {
-        if (!(key in defaults))
-          throw new TypeError(`${name}: unknown option ${key}, expected ${Object.keys(defaults).join(', ')}`)
-        if (typeof value !== 'number' || !Number.isFinite(value))
-          throw new RangeError(`${name}: ${key} is ${String(value)}, expected a finite number`)
-      }
-      check(hyper)
-    }
     flattenParameters(all)
-    this.#groups = parsed.map(({ params: list, hyper }) => makeGroup(name, list, hyper, check, stateCount(hyper)))
+    this.#groups = parsed.map(({ params: list, hyper }) => makeGroup(definition, list, hyper))
     this.paramGroups = this.#groups.map((group) => group.settings)
   }
 
@@ -148,13 +158,46 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
   }
 }
 
-function makeGroup<H extends Hyperparameters>(
-  name: string,
-  params: Tensor[],
-  hyper: H,
-  check: (group: H) => void,
-  stateCount: number,
-): Group<H> {
+/** Options over defaults, checked; `betas` stands for beta1 and beta2. */
+function settle<H extends Hyperparameters>(definition: Definition<H>, defaults: H, options: Options<H>): H {
+  const { name } = definition
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${name}: options are ${String(options)}, expected an object`)
+  const { betas, ...rest } = options as Options<H> & { betas?: unknown }
+  const given: Record<string, unknown> = { ...rest }
+  if (betas !== undefined) {
+    if (!('beta1' in defaults))
+      throw new TypeError(`${name}: unknown option betas, expected ${Object.keys(defaults).join(', ')}`)
+    if (!Array.isArray(betas) || betas.length !== 2)
+      throw new TypeError(`${name}: betas are ${String(betas)}, expected two numbers`)
+    Object.assign(given, { beta1: betas[0], beta2: betas[1] })
+  }
+  const settled = { ...defaults } as Record<string, unknown>
+  for (const [key, value] of Object.entries(given)) {
+    if (!(key in defaults))
+      throw new TypeError(`${name}: unknown option ${key}, expected ${Object.keys(defaults).join(', ')}`)
+    if (value !== undefined) settled[key] = value
+  }
+  checkHyperparameters(definition, settled as unknown as H)
+  return settled as unknown as H
+}
+
+function checkHyperparameters<H extends Hyperparameters>({ name, ranges, check }: Definition<H>, hyper: H): void {
+  for (const [key, value] of Object.entries(hyper)) {
+    const [low, high] = ranges[key as keyof H] ?? [0, Infinity]
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      throw new TypeError(
+        `${name}: ${key} is ${typeof value === 'string' ? `'${value}'` : String(value)}, expected a finite number`,
+      )
+    }
+    if (value < low || value > high)
+      throw new RangeError(`${name}: ${key} is ${value}, expected a number from ${low} to ${high}`)
+  }
+  check?.(hyper)
+}
+
+function makeGroup<H extends Hyperparameters>(definition: Definition<H>, params: Tensor[], hyper: H): Group<H> {
+  const { name } = definition
   const names = Object.keys(hyper)
   const cells = newHeldStorage(F64 * (names.length + COUNTERS * params.length), name)
   const { memory } = currentEngine(name)
@@ -166,14 +209,13 @@ function makeGroup<H extends Hyperparameters>(
       enumerable: true,
       get: () => memory.f64[at + i],
       set(value: number) {
-        if (typeof value !== 'number' || !Number.isFinite(value))
-          throw new RangeError(`${name}: ${key} is ${String(value)}, expected a finite number`)
-        check({ ...settings, [key]: value })
+        const { params: _, ...others } = settings
+        checkHyperparameters(definition, { ...others, [key]: value } as unknown as H)
         memory.f64[at + i] = value
       },
     })
   })
-  const state = Array.from({ length: stateCount }, () => new Flat(params, name))
+  const state = Array.from({ length: definition.states(hyper) }, () => new Flat(params, name))
   return { params, settings, cells, names, state }
 }
 
@@ -204,15 +246,4 @@ function runsOf({ params, state, cells, names }: Group<Hyperparameters>): Run[] 
     })
   })
   return runs
-}
-
-/** A check for hyperparameters: each named one must be in [low, high]. */
-export function inRange(name: string, ranges: Record<string, readonly [number, number]>) {
-  return (group: Hyperparameters): void => {
-    for (const [key, [low, high]] of Object.entries(ranges)) {
-      const value = (group as unknown as Record<string, number>)[key] as number
-      if (!(value >= low && value <= high))
-        throw new RangeError(`${name}: ${key} is ${value}, expected a number from ${low} to ${high}`)
-    }
-  }
 }

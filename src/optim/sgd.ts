@@ -1,6 +1,6 @@
 import type { Command, Operand } from '../core/command.ts'
 import { countSteps, sgd } from '../core/commands.ts'
-import { inRange, Optimizer, type Params, type Run } from './optimizer.ts'
+import { Optimizer, type Params, type Run } from './optimizer.ts'
 
 export interface SGDOptions {
   lr: number
@@ -19,19 +19,19 @@ type Hyper = { lr: number; momentum: number; dampening: number; weightDecay: num
 export class SGD extends Optimizer<Hyper> {
   readonly #nesterov: boolean
 
-  constructor(
-    params: Params<Hyper>,
-    { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false }: SGDOptions,
-  ) {
-    const ranges = inRange('optim.SGD', { lr: [0, Infinity], momentum: [0, Infinity], weightDecay: [0, Infinity] })
-    const check = (group: Hyper): void => {
-      ranges(group)
-      if (nesterov && !(group.momentum > 0 && group.dampening === 0))
-        throw new RangeError('optim.SGD: nesterov needs a momentum above 0 and no dampening')
-    }
-    super('optim.SGD', params, { lr, momentum, dampening, weightDecay }, check, (group) =>
-      group.momentum === 0 ? 0 : 1,
-    )
+  constructor(params: Params<Hyper>, { nesterov = false, ...options }: SGDOptions = {} as SGDOptions) {
+    const definition = {
+      name: 'optim.SGD',
+      // No rate fits all: leaving it out is an Error.
+      defaults: { lr: Number.NaN, momentum: 0, dampening: 0, weightDecay: 0 },
+      ranges: { dampening: [0, 1] },
+      check(hyper: Hyper) {
+        if (nesterov && !(hyper.momentum > 0 && hyper.dampening === 0))
+          throw new RangeError('optim.SGD: nesterov needs a momentum above 0 and no dampening')
+      },
+      states: ({ momentum }: Hyper) => (momentum === 0 ? 0 : 1),
+    } as const
+    super(definition, params, options)
     this.#nesterov = nesterov
   }
 

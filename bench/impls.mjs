@@ -1,0 +1,43 @@
+// Who is measured. An implementation is a file in impl/ that answers the driver (see impl/serve.mjs), and a
+// line here; `kinds` are the kinds of cases it can build, `node: 24` asks for the Node of bench/'s packages.
+
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const training = ['mlp']
+
+export const impls = [
+  { name: 'lanewise', file: 'lanewise.mjs', kinds: ['gemm', ...training] },
+  { name: 'tfjs-wasm', file: 'tfjs.mjs', kinds: ['gemm', ...training] },
+  // Made for the newest engines: it refers to `navigator` (Node 21) and Float16Array (Node 24).
+  { name: 'jax-js', file: 'jax.mjs', kinds: ['gemm', ...training], node: 24 },
+  { name: 'ort-web', file: 'ort.mjs', kinds: ['gemm'] },
+  { name: 'pytorch', file: 'pytorch.py', kinds: ['gemm', ...training] },
+]
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
+
+/** The Node 24 among bench/'s packages, which npm has for some systems only. Straight from its package: the
+ *  npm package `node` would fetch it in an install script, and npm may be told not to run those. */
+function packagedNode() {
+  const system = process.platform === 'win32' ? 'win' : process.platform
+  const directory = path(`node_modules/node-${system}-${process.arch}/bin/`)
+  return [`${directory}node`, `${directory}node.exe`].find(existsSync)
+}
+
+/** The commands that may start an implementation, best first. `node`: undefined, '24', or the path of a
+ *  binary for all of JavaScript's. */
+export function commandsOf(impl, node) {
+  const file = path(`impl/${impl.file}`)
+  // Debian's torch belongs to Debian's Python, which may not be the first on the path.
+  if (file.endsWith('.py')) return ['python3', '/usr/bin/python3'].map((python) => [python, file])
+  if (node !== undefined && node !== '24') return [[node, file]]
+  const running = process.execPath
+  const newEnough = Number(process.versions.node.split('.')[0]) >= 24
+  if (node === '24') {
+    const binary = packagedNode() ?? (newEnough ? running : undefined)
+    if (!binary) throw new Error(`npm has no Node 24 package for ${process.platform}-${process.arch}`)
+    return [[binary, file]]
+  }
+  return [[(impl.node === 24 && !newEnough && packagedNode()) || running, file]]
+}
