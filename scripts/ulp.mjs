@@ -1,11 +1,14 @@
 // The largest error of exp, log, tanh and sigmoid in units in the last place, over every f32 input, or every
 // STRIDEth one: `npm run ulp [-- STRIDE]`. What it prints stands in assembly/math.ts.
-import { compile, exp, init, log, sigmoid, tanh } from 'lanewise'
+import { compile, cos, exp, init, log, log1p, sigmoid, sin, tanh } from 'lanewise'
 
 const functions = {
   exp: [exp, Math.exp],
   log: [log, Math.log],
   tanh: [tanh, Math.tanh],
+  log1p: [log1p, Math.log1p],
+  sin: [sin, Math.sin],
+  cos: [cos, Math.cos],
   sigmoid: [sigmoid, (x) => 1 / (1 + Math.exp(-x))],
 }
 const stride = Number(process.argv[2] ?? 1)

@@ -2,7 +2,35 @@
 
 import { relu, sigmoid, tanh } from './ops/activation.ts'
 import { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
-import { abs, add, div, exp, log, mul, neg, rsqrt, sign, sqrt, sub } from './ops/elementwise.ts'
+import {
+  abs,
+  add,
+  clamp,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  floor,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  log1p,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  round,
+  rsqrt,
+  sign,
+  sin,
+  sqrt,
+  sub,
+} from './ops/elementwise.ts'
 import { matmul } from './ops/gemm.ts'
 import { argmax, max, mean, sum } from './ops/reduce.ts'
 import { softmax } from './ops/softmax.ts'
@@ -10,6 +38,22 @@ import { backward } from './tensor/tape.ts'
 import { Tensor } from './tensor/tensor.ts'
 
 const methods = {
+  log1p,
+  sin,
+  cos,
+  erf,
+  floor,
+  round,
+  minimum,
+  maximum,
+  clamp,
+  pow,
+  equal,
+  notEqual,
+  less,
+  lessEqual,
+  greater,
+  greaterEqual,
   abs,
   add,
   argmax,

@@ -13,7 +13,36 @@ export * as nn from './nn/index.ts'
 export { relu, sigmoid, tanh } from './ops/activation.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
-export { abs, add, div, exp, log, mul, neg, rsqrt, sign, sqrt, sub } from './ops/elementwise.ts'
+export {
+  abs,
+  add,
+  clamp,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  floor,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  log1p,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  round,
+  rsqrt,
+  sign,
+  sin,
+  sqrt,
+  sub,
+  where,
+} from './ops/elementwise.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export { Generator, manualSeed, normal, uniform } from './ops/random.ts'

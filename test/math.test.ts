@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
-import { exp, init, log, sigmoid, type Tensor, tanh, tensor } from '../src/index.ts'
+import { cos, erf, exp, init, log, log1p, sigmoid, sin, type Tensor, tanh, tensor } from '../src/index.ts'
+import { erfOf } from './reference/ops.ts'
 
 beforeAll(() => init())
 
@@ -14,6 +15,10 @@ test.each([
   ['exp', exp, Math.exp, 1.0],
   ['log', log, Math.log, 0.9],
   ['tanh', tanh, Math.tanh, 1.5],
+  ['log1p', log1p, Math.log1p, 3],
+  ['erf', erf, erfOf, 2.5],
+  ['sin', sin, Math.sin, 2],
+  ['cos', cos, Math.cos, 2],
   ['sigmoid', sigmoid, (x: number) => 1 / (1 + Math.exp(-x)), 2.5],
 ] as [string, (x: Tensor) => Tensor, (x: number) => number, number][])(
   '%s is within its stated error',

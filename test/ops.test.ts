@@ -47,6 +47,39 @@ const unary: [string, Unary, (x: Ref) => Ref, { range?: [number, number]; tolera
   ['log', lw.log, reference.log, { range: [0.01, 20], tolerance: { absolute: 1 } }],
   ['sqrt', lw.sqrt, reference.sqrt, { range: [0.01, 20] }],
   ['rsqrt', lw.rsqrt, reference.rsqrt, { range: [0.01, 20] }],
+  ['log1p', lw.log1p, reference.log1p, { range: [-0.9, 20] }],
+  // Where cos crosses 0 a rounding of the slope's factors is all that is left: absolute, of size 2.
+  ['sin', lw.sin, reference.sin, { range: [-20, 20], tolerance: { absolute: 2 } }],
+  ['cos', lw.cos, reference.cos, { range: [-20, 20], tolerance: { absolute: 2 } }],
+  // exp(-x²) carries the rounding of x², up to 9 U of it.
+  ['erf', lw.erf, reference.erf, { range: [-3, 3], tolerance: { gradient: { ulps: 32, absolute: 16 } } }],
+  ['floor', lw.floor, reference.floor],
+  ['round', lw.round, reference.round],
+  [
+    'clamp',
+    (x) => lw.clamp(x, { min: -0.7, max: 1.1 }),
+    (x) => reference.clamp(x, Math.fround(-0.7), Math.fround(1.1)),
+  ],
+  ['pow 2', (x) => lw.pow(x, 2), (x) => reference.mul(x, x)],
+  [
+    'pow 3',
+    (x) => lw.pow(x, 3),
+    (x) => reference.mul(x, reference.mul(x, x)),
+    { tolerance: { gradient: { ulps: 16, absolute: 32 } } },
+  ],
+  [
+    'pow -1',
+    (x) => lw.pow(x, -1),
+    (x) => reference.div({ shape: [], data: Float64Array.of(1) }, x),
+    { range: [0.25, 2] },
+  ],
+  [
+    'pow 1/2 and -1/2',
+    (x) => lw.mul(lw.pow(x, 0.5), lw.pow(x, -0.5)),
+    (x) => reference.mul(reference.sqrt(x), reference.rsqrt(x)),
+    { range: [0.25, 2], tolerance: { gradient: { ulps: 0, absolute: 64 } } },
+  ],
+  ['pow 1', (x) => lw.pow(x, 1), (x) => reference.neg(reference.neg(x))],
   ['relu', lw.relu, reference.relu],
   // 1 - y² cancels near |y| = 1: an error of 1.3 ULP of y is one of about 3 U in the difference.
   ['tanh', lw.tanh, reference.tanh, { range: [-4, 4] }],
@@ -58,11 +91,27 @@ describe.each(unary)('%s', (_, ours, ref, options) => {
   )
 })
 
-const binary: [string, Binary, (a: Ref, b: Ref) => Ref, { range?: [number, number] }?][] = [
+/** Steps: no gradient. */
+const flat = { differentiable: false }
+const binary: [string, Binary, (a: Ref, b: Ref) => Ref, { range?: [number, number]; differentiable?: boolean }?][] = [
   ['add', lw.add, reference.add],
   ['sub', lw.sub, reference.sub],
   ['mul', lw.mul, reference.mul],
   ['div', lw.div, reference.div, { range: [0.25, 2] }],
+  ['minimum', lw.minimum, reference.minimum],
+  ['maximum', lw.maximum, reference.maximum],
+  ['pow', lw.pow, reference.pow, { range: [0.25, 2] }],
+  ['equal', lw.equal, reference.equal, flat],
+  ['notEqual', lw.notEqual, reference.notEqual, flat],
+  ['less', lw.less, reference.less, flat],
+  ['lessEqual', lw.lessEqual, reference.lessEqual, flat],
+  ['greater', lw.greater, reference.greater, flat],
+  ['greaterEqual', lw.greaterEqual, reference.greaterEqual, flat],
+  [
+    'where',
+    (a, b) => lw.where(lw.greater(a, 0.5), a, b),
+    (a, b) => reference.where(reference.greater(a, { shape: [], data: Float64Array.of(0.5) }), a, b),
+  ],
 ]
 describe.each(binary)('%s', (_, ours, ref, options) => {
   // A gradient is a sum over broadcast axes: up to 60 terms of size 16 (2 / 0.25²).
@@ -99,6 +148,30 @@ describe.each([
       tolerance: { absolute: 128 * 32 },
     }),
   )
+})
+
+describe('pow, minimum, maximum and where at their edges', () => {
+  const slopes = (f: (x: Tensor) => Tensor, values: number[]) => {
+    const x = tensor(values, { requiresGrad: true })
+    lw.sum(f(x)).backward()
+    return x.grad?.tolist()
+  }
+  test('equal elements share the gradient of minimum and maximum', () => {
+    expect(slopes((x) => lw.maximum(x, tensor([1, 1, 1])), [0, 1, 2])).toEqual([0, 0.5, 1])
+    expect(slopes((x) => lw.minimum(x, tensor([1, 1, 1])), [0, 1, 2])).toEqual([1, 0.5, 0])
+    expect(lw.maximum(tensor([Number.NaN, 1]), tensor([0, Number.NaN])).tolist()).toEqual([Number.NaN, Number.NaN])
+  })
+  test('pow has the slopes of its limits at 0, and NaN for roots of negative numbers', () => {
+    expect(slopes((x) => lw.pow(x, 0), [0, 2])).toEqual([0, 0])
+    expect(slopes((y) => lw.pow(tensor([0, 0]), y), [1, 3])).toEqual([0, 0])
+    expect(lw.pow(tensor([-8, -2, 0, 4]), tensor([1 / 3, 3, -1, 2.5])).tolist()).toEqual([Number.NaN, -8, Infinity, 32])
+  })
+  test('where passes nothing to the side that was not chosen, not even NaN', () => {
+    expect(slopes((x) => lw.where(lw.greater(x, 0), lw.log(lw.maximum(x, 1)), 0), [-1, 2])).toEqual([0, 0.5])
+  })
+  test('round takes halves to the even number', () => {
+    expect(lw.round(tensor([0.5, 1.5, 2.5, -0.5, -1.5])).tolist()).toEqual([0, 2, 2, -0, -2])
+  })
 })
 
 describe('max', () => {

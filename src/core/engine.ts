@@ -119,9 +119,12 @@ async function start({ maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> 
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
   const { instance } = await instantiate((wasm ?? kernelBytes()) as BufferSource, { env: { memory } })
   // Straight from the instance: the loader wraps its exports in closures that take rest arguments.
-  const run = instance.exports.run
-  if (typeof run !== 'function') throw new Error('init: wasm is not a Lanewise core: it exports no run')
-  engine = new Engine(new Memory(memory, maximum * PAGE), run as (program: number, failure: number) => number)
+  const { run, heapBase } = instance.exports
+  if (typeof run !== 'function' || typeof heapBase !== 'function') {
+    throw new Error('init: wasm is not a Lanewise core: it does not export run and heapBase')
+  }
+  const blocks = new Memory(memory, maximum * PAGE, heapBase() as number)
+  engine = new Engine(blocks, run as (program: number, failure: number) => number)
 }
 
 /** The running engine. `caller` is named in the Error when init was not awaited. */

@@ -1,7 +1,7 @@
 // The allocator over linear memory. The host owns it; kernels never allocate.
 //
-//   0            64                                                       end
-//   ├ unused ────┼ blocks, 64-byte aligned, sizes in classes ─────────┼ slack ┤
+//   0            base                                                     end
+//   ├ constants ─┼ blocks, 64-byte aligned, sizes in classes ─────────┼ slack ┤
 //
 // Address 0 means "absent". A freed block waits in the list of its size (four size classes to a doubling,
 // so at most a quarter of a block is waste); new blocks come from the end of memory. Where that would
@@ -39,11 +39,13 @@ export class Memory {
   readonly #limit: number
   readonly #free = new Map<number, number[]>()
   readonly #blocks = new Map<number, { size: number; owner: string }>()
-  #end = ALIGN
+  #end: number
   #used = 0
 
-  constructor(wasm: WebAssembly.Memory, limit: number) {
+  /** `base`: the first byte that blocks may use. */
+  constructor(wasm: WebAssembly.Memory, limit: number, base: number) {
     this.#wasm = wasm
+    this.#end = Math.max(ALIGN, Math.ceil(base / ALIGN) * ALIGN)
     this.#limit = limit
     this.#makeViews()
   }

@@ -17,6 +17,44 @@ export const exp = map(Math.exp)
 export const log = map(Math.log)
 export const sqrt = map(Math.sqrt)
 export const rsqrt = map((x) => 1 / Math.sqrt(x))
+export const log1p = map(Math.log1p)
+export const sin = map(Math.sin)
+export const cos = map(Math.cos)
+export const floor = map(Math.floor)
+export const round = map((x) => {
+  const below = Math.floor(x)
+  const rest = x - below
+  return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1
+})
+/** The Taylor series near 0, Lentz's continued fraction of 1 - erf beyond. */
+export const erfOf = (x: number): number => {
+  const t = Math.abs(x)
+  if (t < 3) {
+    let term = t
+    let total = t
+    for (let n = 1; Math.abs(term) > 1e-20; n++) {
+      term *= -(t * t) / n
+      total += term / (2 * n + 1)
+    }
+    return (Math.sign(x) * 2 * total) / Math.sqrt(Math.PI)
+  }
+  let fraction = t
+  for (let n = 60; n > 0; n--) fraction = t + n / 2 / fraction
+  return Math.sign(x) * (1 - Math.exp(-t * t) / (fraction * Math.sqrt(Math.PI)))
+}
+export const erf = map(erfOf)
+export const minimum = zip(Math.min)
+export const maximum = zip(Math.max)
+export const pow = zip((x, y) => x ** y)
+export const equal = zip((x, y) => Number(x === y))
+export const notEqual = zip((x, y) => Number(x !== y))
+export const less = zip((x, y) => Number(x < y))
+export const lessEqual = zip((x, y) => Number(x <= y))
+export const greater = zip((x, y) => Number(x > y))
+export const greaterEqual = zip((x, y) => Number(x >= y))
+export const clamp = (a: Ref, min: number, max: number): Ref => map((x) => Math.min(Math.max(x, min), max))(a)
+export const where = (c: Ref, a: Ref, b: Ref): Ref =>
+  build(broadcast(c.shape, broadcast(a.shape, b.shape)), (at) => (get(c, at) !== 0 ? get(a, at) : get(b, at)))
 export const relu = map((x) => Math.max(x, 0))
 export const tanh = map(Math.tanh)
 export const sigmoid = map((x) => 1 / (1 + Math.exp(-x)))
