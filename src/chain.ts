@@ -32,12 +32,20 @@ import {
   sub,
 } from './ops/elementwise.ts'
 import { matmul } from './ops/gemm.ts'
-import { argmax, max, mean, sum } from './ops/reduce.ts'
+import { argmax, argmin, cumsum, logSumExp, max, mean, min, norm, prod, std, sum, variance } from './ops/reduce.ts'
 import { softmax } from './ops/softmax.ts'
 import { backward } from './tensor/tape.ts'
 import { Tensor } from './tensor/tensor.ts'
 
 const methods = {
+  argmin,
+  cumsum,
+  logSumExp,
+  min,
+  norm,
+  prod,
+  std,
+  variance,
   log1p,
   sin,
   cos,

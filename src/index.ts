@@ -46,7 +46,22 @@ export {
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export { Generator, manualSeed, normal, uniform } from './ops/random.ts'
-export { argmax, max, mean, type ReduceOptions, sum } from './ops/reduce.ts'
+export {
+  argmax,
+  argmin,
+  cumsum,
+  logSumExp,
+  max,
+  mean,
+  min,
+  norm,
+  prod,
+  type ReduceOptions,
+  std,
+  sum,
+  type VarianceOptions,
+  variance,
+} from './ops/reduce.ts'
 export { softmax } from './ops/softmax.ts'
 export * as optim from './optim/index.ts'
 export { type Compiled, compile, type Input } from './tensor/compile.ts'

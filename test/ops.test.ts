@@ -150,6 +150,89 @@ describe.each([
   )
 })
 
+describe.each([
+  ['variance', (x, o) => lw.variance(x, o), reference.variance(1)],
+  ['variance of the sample', (x, o) => lw.variance(x, { ...o, correction: 0 }), reference.variance(0)],
+  ['std', (x, o) => lw.std(x, o), (x, a, k) => reference.sqrt(reference.variance(1)(x, a, k))],
+  ['logSumExp', (x, o) => lw.logSumExp(x, o), reference.logSumExp],
+  ['norm', (x, o) => lw.norm(x, o), reference.norm(2)],
+  ['norm 1', (x, o) => lw.norm(x, { ...o, p: 1 }), reference.norm(1)],
+  ['norm 3', (x, o) => lw.norm(x, { ...o, p: 3 }), reference.norm(3)],
+  ['norm Infinity', (x, o) => lw.norm(x, { ...o, p: Infinity }), reference.norm(Infinity)],
+] as [string, (x: Tensor, options: lw.ReduceOptions) => Tensor, (x: Ref, axes?: number[], keepDim?: boolean) => Ref][])(
+  '%s',
+  (_, ours, ref) => {
+    test.each([
+      [[5], undefined, false],
+      [[3, 4], [0], false],
+      [[3, 4], [1], true],
+      [[2, 3, 4], [0, 2], false],
+      [[2, 3, 2, 3], [1, 2], true],
+    ] as [number[], number[] | undefined, boolean][])('%j over axes %j, keepDim %s', (shape, axis, keepDim) =>
+      check({
+        shapes: [shape],
+        ours: (x) => ours(x, { ...(axis && { axis }), keepDim }),
+        reference: (x) => ref(x, axis, keepDim),
+        // Some eight roundings of terms up to 16, over up to 24 of them, before a root or a quotient.
+        tolerance: { ulps: 16, absolute: 8 * 24, gradient: { ulps: 64, absolute: 16 * 24 } },
+      }),
+    )
+  },
+)
+
+describe('prod and cumsum', () => {
+  test.each([
+    [[7], 0],
+    [[3, 5], 0],
+    [[3, 5], 1],
+    [[2, 3, 4], 1],
+    [[1, 1], 0],
+    [[0, 3], 1],
+  ] as [number[], number][])('%j along axis %i', (shape, axis) => {
+    check({
+      shapes: [shape],
+      ours: (x) => lw.prod(x, { axis, keepDim: true }),
+      reference: (x) => reference.prod(x, [axis], true),
+      tolerance: { ulps: 8, gradient: { ulps: 16, absolute: 64 } },
+    })
+    check({ shapes: [shape], ours: (x) => lw.cumsum(x, axis), reference: (x) => reference.cumsum(x, axis) })
+    check({
+      shapes: [shape],
+      ours: (x) => lw.min(x, { axis }).values,
+      reference: (x) => reference.neg(reference.max(reference.neg(x), axis)),
+    })
+    check({
+      shapes: [shape],
+      ours: (x) => lw.argmin(x, { axis }).to('f32'),
+      reference: (x) => reference.argmax(reference.neg(x), axis),
+      differentiable: false,
+    })
+  })
+  test('the gradient of prod is right where elements are 0', () => {
+    const x = tensor(
+      [
+        [2, 0, 3],
+        [0, 0, 5],
+      ],
+      { requiresGrad: true },
+    )
+    lw.sum(lw.prod(x, { axis: 1 })).backward()
+    expect(x.grad?.tolist()).toEqual([
+      [0, 6, 0],
+      [0, 0, 0],
+    ])
+  })
+  test('logSumExp stays finite for large numbers, and is -Infinity for the sum of nothing', () => {
+    expect(lw.logSumExp(tensor([1000, 1000])).item()).toBeCloseTo(1000 + Math.log(2), 3)
+    expect(lw.logSumExp(tensor([-Infinity, -Infinity])).item()).toBe(-Infinity)
+  })
+  test('the gradient of a norm at 0 is 0', () => {
+    const x = tensor([0, 0], { requiresGrad: true })
+    lw.norm(x).backward()
+    expect(x.grad?.tolist()).toEqual([0, 0])
+  })
+})
+
 describe('pow, minimum, maximum and where at their edges', () => {
   const slopes = (f: (x: Tensor) => Tensor, values: number[]) => {
     const x = tensor(values, { requiresGrad: true })

@@ -88,3 +88,54 @@ export function maxBackward(dx: Out, dy: In, indices: In, outer: i32, size: i32,
     }
   }
 }
+
+/** out[o, i] = Π_s x[o, s, i], in order.  out: [outer, inner]; x: [outer, size, inner]. */
+export function prod(out: Out, x: In, outer: i32, size: i32, inner: i32): void {
+  const step = <usize>inner << 2
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let p = at(x, o * size * inner + i)
+      let product: f32 = 1
+      for (let s = 0; s < size; s++) {
+        product *= load<f32>(p)
+        p += step
+      }
+      store<f32>(at(out, o * inner + i), product)
+    }
+  }
+}
+
+/** dx[o, s, i] = dy[o, i] Π_{t ≠ s} x[o, t, i]: the product of all before, times that of all after; right also
+ *  where x is 0. */
+export function prodBackward(dx: Out, dy: In, x: In, outer: i32, size: i32, inner: i32): void {
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let before = load<f32>(at(dy, o * inner + i))
+      for (let s = 0; s < size; s++) {
+        const k = (o * size + s) * inner + i
+        store<f32>(at(dx, k), before)
+        before *= load<f32>(at(x, k))
+      }
+      let after: f32 = 1
+      for (let s = size - 1; s >= 0; s--) {
+        const k = (o * size + s) * inner + i
+        store<f32>(at(dx, k), load<f32>(at(dx, k)) * after)
+        after *= load<f32>(at(x, k))
+      }
+    }
+  }
+}
+
+/** out[o, s, i] = Σ_{t ≤ s} x[o, t, i], or with reverse Σ_{t ≥ s}; sums kept in f64. */
+export function cumsum(out: Out, x: In, reverse: i32, outer: i32, size: i32, inner: i32): void {
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let total: f64 = 0
+      for (let t = 0; t < size; t++) {
+        const k = (o * size + (reverse ? size - 1 - t : t)) * inner + i
+        total += <f64>load<f32>(at(x, k))
+        store<f32>(at(out, k), <f32>total)
+      }
+    }
+  }
+}

@@ -3,9 +3,10 @@
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import { checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
-import { record } from '../tensor/tape.ts'
+import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { expand, reshape } from './copy.ts'
+import { abs, add, div, equal, exp, less, log, mul, neg, notEqual, pow, sqrt, sub, where } from './elementwise.ts'
 import { float, type Value } from './input.ts'
 
 export interface ReduceOptions {
@@ -104,12 +105,7 @@ export function max(
   x: Value,
   { axis, keepDim = false }: { axis?: number; keepDim?: boolean } = {},
 ): { values: Tensor; indices: Tensor } {
-  const given = float('max', 'x', x)
-  const a = axis === undefined ? reshape(given, [given.size]) : given
-  const d = checkAxis('max', axis ?? 0, a.ndim)
-  const outer = sizeOf(a.shape.slice(0, d))
-  const size = a.shape[d] as number
-  const inner = sizeOf(a.shape.slice(d + 1))
+  const { a, d, outer, size, inner } = aroundAxis('max', x, axis)
   if (size === 0)
     throw new RangeError(`max: axis ${d} of x ${show(a.shape)} has size 0, expected at least 1 element to choose from`)
   const shape =
@@ -135,4 +131,117 @@ export function max(
 /** The index (i32) of the first largest element along `axis`; without axis, among all in row-major order. */
 export function argmax(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
   return max(x, options).indices
+}
+
+/** The smallest element along `axis`, and the index of the first one; as max. torch.min. */
+export function min(x: Value, options: { axis?: number; keepDim?: boolean } = {}): { values: Tensor; indices: Tensor } {
+  const { values, indices } = max(neg(float('min', 'x', x)), options)
+  return { values: neg(values), indices }
+}
+
+/** The index (i32) of the first smallest element along `axis`; without axis, among all in row-major order. */
+export function argmin(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
+  return min(x, options).indices
+}
+
+/** x as [outer, size, inner] around one axis; without axis, all elements are that axis. */
+function aroundAxis(op: string, x: Value, axis: number | undefined) {
+  const given = float(op, 'x', x)
+  const a = axis === undefined ? reshape(given, [given.size]) : given
+  const d = checkAxis(op, axis ?? 0, a.ndim)
+  return { a, d, outer: sizeOf(a.shape.slice(0, d)), size: a.shape[d] as number, inner: sizeOf(a.shape.slice(d + 1)) }
+}
+
+/** Π x along `axis`; without axis, of all elements. The gradient is right also where elements are 0. torch.prod. */
+export function prod(x: Value, { axis, keepDim = false }: { axis?: number; keepDim?: boolean } = {}): Tensor {
+  const { a, d, outer, size, inner } = aroundAxis('prod', x, axis)
+  const kept = keepDim && axis !== undefined
+  const out = empty(
+    'prod',
+    a.shape.flatMap((n, i) => (i !== d ? [n] : kept ? [1] : [])),
+  )
+  emit(core.prod(out, a, outer, size, inner))
+  return record(
+    'prod',
+    out,
+    [a],
+    [
+      (dy) => {
+        const dx = empty('prod gradient', a.shape)
+        emit(core.prodBackward(dx, dy, a, outer, size, inner))
+        return dx
+      },
+    ],
+  )
+}
+
+/** out[s] = Σ_{t ≤ s} x[t] along `axis`, of x's shape. torch.cumsum. */
+export function cumsum(x: Value, axis: number): Tensor {
+  const { a, outer, size, inner } = aroundAxis('cumsum', x, axis)
+  const run = (input: Tensor, reverse: number): Tensor => {
+    const out = empty('cumsum', a.shape)
+    emit(core.cumsum(out, input, reverse, outer, size, inner))
+    return out
+  }
+  return record('cumsum', run(a, 0), [a], [(dy) => run(dy, 1)])
+}
+
+export interface VarianceOptions extends ReduceOptions {
+  /** The divisor is the count less this; default 1 (unbiased), 0 for the variance of the sample itself. */
+  correction?: number
+}
+
+/** Σ (x - mean)² / (count - correction) over `axis`. torch.var. */
+export function variance(x: Value, { correction = 1, ...options }: VarianceOptions = {}): Tensor {
+  const a = float('variance', 'x', x)
+  const axes = axesOf('variance', a.ndim, options.axis)
+  const count = axes.reduce((n, d) => n * (a.shape[d] as number), 1)
+  const centred = sub(a, mean(a, { axis: axes, keepDim: true }))
+  return div(sum(mul(centred, centred), options), Math.max(0, count - correction))
+}
+
+/** √variance over `axis`. torch.std. */
+export const std = (x: Value, options: VarianceOptions = {}): Tensor => sqrt(variance(x, options))
+
+/** ln Σ exp(x) over `axis`, without overflow. torch.logsumexp. */
+export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
+  const a = float('logSumExp', 'x', x)
+  const axes = axesOf('logSumExp', a.ndim, options.axis)
+  // Any shift gives the same value and gradient; the largest keeps exp finite. An infinite one shifts nothing.
+  const shift = noGrad(() => {
+    let largest: Tensor = a
+    for (const axis of axes) largest = max(largest, { axis, keepDim: true }).values
+    return where(less(abs(largest), Infinity), largest, 0)
+  })
+  const kept = add(log(sum(exp(sub(a, shift)), { axis: axes, keepDim: true })), shift)
+  return options.keepDim
+    ? kept
+    : reshape(
+        kept,
+        a.shape.filter((_, i) => !axes.includes(i)),
+      )
+}
+
+/** (Σ |x|^p)^(1/p) over `axis`; p = 2 by default, Infinity for the largest |x|, 0 for the count of x ≠ 0.
+ *  The gradient at 0 is 0. torch.linalg.vector_norm. */
+export function norm(x: Value, { p = 2, ...options }: ReduceOptions & { p?: number } = {}): Tensor {
+  const a = float('norm', 'x', x)
+  if (!(p >= 0)) throw new RangeError(`norm: p is ${p}, expected a number from 0 to Infinity`)
+  if (p === 0) return sum(notEqual(a, 0), options)
+  if (p === 1) return sum(abs(a), options)
+  const axes = axesOf('norm', a.ndim, options.axis)
+  if (p === Infinity) {
+    let largest = abs(a)
+    for (const axis of axes) largest = max(largest, { axis, keepDim: true }).values
+    return options.keepDim
+      ? largest
+      : reshape(
+          largest,
+          a.shape.filter((_, i) => !axes.includes(i)),
+        )
+  }
+  const total = sum(p === 2 ? mul(a, a) : pow(abs(a), p), options)
+  // √ has no slope at 0, where the norm's is taken as 0: the root is of 1 there, and the 0 chosen after it.
+  const zero = noGrad(() => equal(total, 0))
+  return where(zero, 0, pow(where(zero, 1, total), 1 / p))
 }

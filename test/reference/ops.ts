@@ -150,3 +150,33 @@ export function crossEntropy(logits: Ref, labels: readonly number[], reduction: 
 }
 export const mse = (x: Ref, y: Ref, reduction: string): Ref => reduced(zip((a, b) => (a - b) ** 2)(x, y), reduction)
 export const mae = (x: Ref, y: Ref, reduction: string): Ref => reduced(zip((a, b) => Math.abs(a - b))(x, y), reduction)
+
+const folded =
+  (f: (list: readonly number[]) => number) =>
+  (a: Ref, axes = all(a), keepDim = false): Ref => {
+    const { shape, values } = groups(a, axes, keepDim)
+    return ref(shape, values.map(f))
+  }
+export const prod = folded((list) => list.reduce((p, x) => p * x, 1))
+export const variance = (correction: number) =>
+  folded((list) => {
+    const centre = total(list) / list.length
+    return total(list.map((x) => (x - centre) ** 2)) / Math.max(0, list.length - correction)
+  })
+export const logSumExp = folded((list) => Math.log(total(list.map(Math.exp))))
+export const norm = (p: number) =>
+  folded((list) => {
+    const sizes = list.map(Math.abs)
+    if (p === Infinity) return Math.max(...sizes)
+    return total(sizes.map((x) => x ** p)) ** (1 / p)
+  })
+export const cumsum = (a: Ref, axis: number): Ref =>
+  build(a.shape, (at) => {
+    let s = 0
+    for (let t = 0; t <= (at[axis] as number); t++)
+      s += get(
+        a,
+        at.map((x, d) => (d === axis ? t : x)),
+      )
+    return s
+  })
