@@ -10,7 +10,7 @@
 // Sizes are in elements. Any size may be 0. Inputs may be read up to 60 bytes past their end (what
 // lies there is never used): the allocator keeps that much slack behind the last block.
 
-/** Address of memory that the kernel writes in full. */
+/** Address of memory that the kernel writes in full, alone or together with neighbouring commands. */
 export type Out = usize
 /** Address of memory that the kernel reads. */
 export type In = usize

@@ -32,12 +32,23 @@ import {
   sub,
 } from './ops/elementwise.ts'
 import { matmul } from './ops/gemm.ts'
+import { flip, pad, roll, select, slice, split, squeeze, tril, triu, unsqueeze } from './ops/part.ts'
 import { argmax, argmin, cumsum, logSumExp, max, mean, min, norm, prod, std, sum, variance } from './ops/reduce.ts'
 import { softmax } from './ops/softmax.ts'
 import { backward } from './tensor/tape.ts'
 import { Tensor } from './tensor/tensor.ts'
 
 const methods = {
+  flip,
+  pad,
+  roll,
+  select,
+  slice,
+  split,
+  squeeze,
+  tril,
+  triu,
+  unsqueeze,
   argmin,
   cumsum,
   logSumExp,

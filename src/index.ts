@@ -45,6 +45,21 @@ export {
 } from './ops/elementwise.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
+export {
+  cat,
+  flip,
+  pad,
+  type Range,
+  roll,
+  select,
+  slice,
+  split,
+  squeeze,
+  stack,
+  tril,
+  triu,
+  unsqueeze,
+} from './ops/part.ts'
 export { Generator, manualSeed, normal, uniform } from './ops/random.ts'
 export {
   argmax,

@@ -370,6 +370,167 @@ describe('shape ops', () => {
   })
 })
 
+describe('parts of tensors', () => {
+  const same = (shapes: number[][], ours: (...x: Tensor[]) => Tensor, ref: (...x: Ref[]) => Ref) =>
+    check({ shapes, ours, reference: ref })
+  test('slice takes ranges with steps, from both ends', () => {
+    same(
+      [[7]],
+      (x) => lw.slice(x, { start: 1, end: 6, step: 2 }),
+      (x) => reference.rearranged(x, [3], ([i]) => [1 + 2 * (i as number)]),
+    )
+    same(
+      [[4, 5]],
+      (x) => lw.slice(x, { start: -3, end: -1 }, { step: 3 }),
+      (x) => reference.rearranged(x, [2, 2], ([i, j]) => [1 + (i as number), 3 * (j as number)]),
+    )
+    same(
+      [[2, 3, 4]],
+      (x) => lw.slice(x, null, { start: 2 }),
+      (x) => reference.rearranged(x, [2, 1, 4], ([i, , k]) => [i as number, 2, k as number]),
+    )
+    same(
+      [[3]],
+      (x) => lw.slice(x, { start: 2, end: 1 }),
+      (x) => reference.rearranged(x, [0], () => null),
+    )
+    same(
+      [[3]],
+      (x) => lw.slice(x, { start: -9, end: 9 }),
+      (x) => reference.rearranged(x, [3], (at) => at),
+    )
+  })
+  test('select, squeeze and unsqueeze change axes', () => {
+    same(
+      [[2, 3, 4]],
+      (x) => lw.select(x, 1, -1),
+      (x) => reference.rearranged(x, [2, 4], ([i, k]) => [i as number, 2, k as number]),
+    )
+    same(
+      [[1, 3, 1]],
+      (x) => lw.squeeze(x),
+      (x) => reference.reshape(x, [3]),
+    )
+    same(
+      [[1, 3, 1]],
+      (x) => lw.squeeze(x, 0),
+      (x) => reference.reshape(x, [3, 1]),
+    )
+    same(
+      [[1, 3, 1]],
+      (x) => lw.squeeze(x, 1),
+      (x) => x.shape && reference.reshape(x, [1, 3, 1]),
+    )
+    same(
+      [[2, 3]],
+      (x) => lw.unsqueeze(x, -1),
+      (x) => reference.reshape(x, [2, 3, 1]),
+    )
+  })
+  test.each([
+    [[2], [3], 0],
+    [[2, 3], [4, 3], 0],
+    [[2, 3], [2, 5], 1],
+    [[2, 3, 4], [2, 1, 4], -2],
+    [[0, 3], [2, 3], 0],
+  ] as [number[], number[], number][])('cat %j and %j along axis %i', (a, b, axis) =>
+    same(
+      [a, b],
+      (x, y) => lw.cat([x, y], axis),
+      (x, y) => reference.cat(x, y, (axis + a.length) % a.length),
+    ),
+  )
+  test('stack makes an axis, split undoes cat', () => {
+    same(
+      [
+        [2, 3],
+        [2, 3],
+      ],
+      (x, y) => lw.stack([x, y], 1),
+      (x, y) => reference.cat(reference.reshape(x, [2, 1, 3]), reference.reshape(y, [2, 1, 3]), 1),
+    )
+    same(
+      [[5, 2]],
+      (x) => lw.cat(lw.split(x, 2).reverse()),
+      (x) => reference.rearranged(x, [5, 2], ([i, j]) => [[4, 2, 3, 0, 1][i as number] as number, j as number]),
+    )
+    expect(lw.split(lw.zeros([5]), [1, 4]).map(({ shape }) => shape)).toEqual([[1], [4]])
+  })
+  test('flip reverses and roll goes round', () => {
+    same(
+      [[5]],
+      (x) => lw.flip(x, 0),
+      (x) => reference.rearranged(x, [5], ([i]) => [4 - (i as number)]),
+    )
+    same(
+      [[2, 3, 4]],
+      (x) => lw.flip(x, [0, -1]),
+      (x) => reference.rearranged(x, [2, 3, 4], ([i, j, k]) => [1 - (i as number), j as number, 3 - (k as number)]),
+    )
+    same(
+      [[2, 5]],
+      (x) => lw.roll(x, 2, 1),
+      (x) => reference.rearranged(x, [2, 5], ([i, j]) => [i as number, ((j as number) + 3) % 5]),
+    )
+    same(
+      [[3]],
+      (x) => lw.roll(x, -4, 0),
+      (x) => reference.rearranged(x, [3], ([i]) => [((i as number) + 1) % 3]),
+    )
+    same(
+      [[0]],
+      (x) => lw.roll(x, 1, 0),
+      (x) => reference.rearranged(x, [0], (at) => at),
+    )
+  })
+  test('pad puts a value around', () => {
+    same(
+      [[2, 3]],
+      (x) =>
+        lw.pad(
+          x,
+          [
+            [1, 0],
+            [2, 1],
+          ],
+          7,
+        ),
+      (x) =>
+        reference.rearranged(
+          x,
+          [3, 6],
+          ([i, j]) =>
+            (i as number) > 0 && (j as number) > 1 && (j as number) < 5 ? [(i as number) - 1, (j as number) - 2] : null,
+          7,
+        ),
+    )
+  })
+  test.each([-1, 0, 1])('tril and triu keep one side of diagonal %i', (diagonal) => {
+    const inside = (keep: (d: number) => boolean) => (at: number[]) =>
+      keep((at.at(-1) as number) - (at.at(-2) as number)) ? at : null
+    same(
+      [[2, 3, 4]],
+      (x) => lw.tril(x, diagonal),
+      (x) =>
+        reference.rearranged(
+          x,
+          [2, 3, 4],
+          inside((d) => d <= diagonal),
+        ),
+    )
+    same(
+      [[4, 3]],
+      (x) => lw.triu(x, diagonal),
+      (x) =>
+        reference.rearranged(
+          x,
+          [4, 3],
+          inside((d) => d >= diagonal),
+        ),
+    )
+  })
+})
+
 describe('dtypes', () => {
   test.each([0, 1, 7, 8, 9, 31])('%i bytes are widened exactly', (n) => {
     const bytes = Uint8Array.from({ length: n }, (_, i) => 255 - i)

@@ -180,3 +180,28 @@ export const cumsum = (a: Ref, axis: number): Ref =>
       )
     return s
   })
+
+/** x read at source(at) for each coordinate of the result, or `outside` where that is null. */
+export const rearranged = (
+  a: Ref,
+  shape: readonly number[],
+  source: (at: number[]) => number[] | null,
+  outside = 0,
+): Ref =>
+  build(shape, (at) => {
+    const from = source(at)
+    return from ? (a.data[from.reduce((p, x, d) => p * (a.shape[d] as number) + x, 0)] as number) : outside
+  })
+export const cat = (a: Ref, b: Ref, axis: number): Ref => {
+  const cut = a.shape[axis] as number
+  return build(
+    a.shape.map((n, d) => (d === axis ? n + (b.shape[d] as number) : n)),
+    (at) =>
+      (at[axis] as number) < cut
+        ? get(a, at)
+        : get(
+            b,
+            at.map((x, d) => (d === axis ? x - cut : x)),
+          ),
+  )
+}

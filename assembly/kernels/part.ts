@@ -1,0 +1,47 @@
+// Parts of tensors: writing into them, and triangles of matrices. They are read by stridedCopy.
+
+import { In, Ints, Out } from '../abi'
+
+/** out[i·s0 + j·s1 + …] = x[i, j, …], elements of 4 bytes; dims as in stridedCopy, x is contiguous. The rest
+ *  of out stays. Serves cat, pad and the gradients of slices. */
+export function stridedWrite(out: Out, x: In, dims: Ints): void {
+  const rank = load<i32>(dims)
+  const inner = dims + 8 * (rank - 1)
+  const n = load<i32>(inner, 4)
+  const step = <usize>load<i32>(inner, 8) << 2
+  let runs = 1
+  for (let d = 0; d < rank - 1; d++) runs *= load<i32>(dims + 8 * d, 4)
+  for (let r = 0; r < runs; r++) {
+    let index = r
+    let p = out
+    for (let d = dims + 8 * (rank - 2); d >= dims; d -= 8) {
+      const size = load<i32>(d, 4)
+      p += <usize>((index % size) * load<i32>(d, 8)) << 2
+      index /= size
+    }
+    if (step == 4) {
+      memory.copy(p, x, <usize>n << 2)
+      x += <usize>n << 2
+    } else {
+      for (let i = 0; i < n; i++) {
+        store<i32>(p, load<i32>(x))
+        x += 4
+        p += step
+      }
+    }
+  }
+}
+
+/** out[b, i, j] = x[b, i, j] where j - i <= diagonal (lower) or j - i >= diagonal (upper), else 0. */
+export function triangle(out: Out, x: In, upper: i32, diagonal: i32, batch: i32, rows: i32, columns: i32): void {
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
+        const inside = upper ? j - i >= diagonal : j - i <= diagonal
+        store<i32>(out, inside ? load<i32>(x) : 0)
+        out += 4
+        x += 4
+      }
+    }
+  }
+}
