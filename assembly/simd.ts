@@ -1,10 +1,5 @@
-// Lanes and tails. Loops take two neighbouring vectors an iteration (engines with 256-bit registers
-// can pair them), then one, then a tail of 1..3 lanes: a full load, of which only some lanes count.
-
-/** Bytes of one f32. */
-export const F32: usize = 4
-/** Bytes of one vector of four f32. */
-export const VECTOR: usize = 16
+// Lanes and tails. A tail of 1..3 lanes is a full load, of which only some lanes count. Hot loops take two
+// neighbouring vectors an iteration: engines with 256-bit registers can pair them.
 
 /** The address of element i of the f32 array at `base`. */
 // @ts-ignore: decorator

@@ -34,10 +34,13 @@ const families = readdirSync(new URL('assembly/kernels/', root))
   .sort()
 const kernels = []
 const enums = []
-for (const file of families) {
-  const path = `assembly/kernels/${file}`
+const constants = []
+for (const path of [...families.map((file) => `assembly/kernels/${file}`), 'assembly/gemm/tile.ts']) {
+  const text = readFileSync(new URL(path, root), 'utf8')
+  // Whole numbers that the host needs, too.
+  for (const [, name, value] of text.matchAll(/^export const (\w+) = (\d+)$/gm)) constants.push({ name, value })
   const program = assemblyscript.newProgram(assemblyscript.newOptions())
-  assemblyscript.parse(program, readFileSync(new URL(path, root), 'utf8'), path, true)
+  assemblyscript.parse(program, text, path, true)
   const source = program.sources.find((s) => s.normalizedPath === path)
   for (const node of source.statements) {
     if (!(node.flags & CommonFlags.Export)) continue
@@ -47,7 +50,7 @@ for (const file of families) {
     // Inline helpers and functions without roles serve other kernels; they are no commands.
     if (node.kind !== NodeKind.FunctionDeclaration || node.decorators?.length) continue
     const params = node.signature.parameters.map((p) => ({ name: p.name.text, type: p.type.name.identifier.text }))
-    if (!params.some((p) => p.type === 'Out' || p.type === 'InOut')) continue
+    if (!params.some((p) => p.type === 'Out' || p.type === 'InOut' || p.type === 'In')) continue
     for (const p of params)
       if (!roles[p.type])
         throw new Error(
@@ -55,7 +58,7 @@ for (const file of families) {
         )
     kernels.push({
       name: node.name.text,
-      file: file.slice(0, -3),
+      file: path.split('/').at(-1).slice(0, -3),
       params,
       returns: node.signature.returnType.name.identifier.text,
     })
@@ -84,11 +87,14 @@ ${kernels
 const encoder = `// Written by scripts/abi.mjs from the kernels' signatures.
 import type { Command, Operand } from './command.ts'
 
-${enums.map((e) => `export const ${e.name} = { ${e.members.map((m, i) => `${m}: ${i}`).join(', ')} } as const\n`).join('')}
+${constants.map((c) => `export const ${c.name} = ${c.value}\n`).join('')}${enums.map((e) => `export const ${e.name} = { ${e.members.map((m, i) => `${m}: ${i}`).join(', ')} } as const\n`).join('')}
 ${kernels
   .map((k, i) => {
     const kernel = `{ name: '${k.name}', opcode: ${i + 1}, roles: [${k.params.map((p) => `'${roles[p.type]}'`).join(', ')}] }`
+    const positions = k.params.map((p, j) => `${p.name}: ${j}`).join(', ')
     return `const ${k.name}Kernel = /* @__PURE__ */ Object.freeze(${kernel} as const)
+/** Positions of ${k.name}'s arguments. */
+export const ${k.name}Args = { ${positions} } as const
 /** assembly/kernels/${k.file}.ts */
 export function ${k.name}(${k.params.map((p) => `${p.name}: ${hostTypes[p.type]}`).join(', ')}): Command {
   return { kernel: ${k.name}Kernel, args: [${k.params.map((p) => p.name).join(', ')}] }

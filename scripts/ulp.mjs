@@ -1,6 +1,7 @@
 // The largest error of exp, log, tanh and sigmoid in units in the last place, over every f32 input, or every
 // STRIDEth one: `npm run ulp [-- STRIDE]`. What it prints stands in assembly/math.ts.
 import { compile, cos, exp, init, log, log1p, sigmoid, sin, tanh } from 'lanewise'
+import { ulps } from './ulps.mjs'
 
 const functions = {
   exp: [exp, Math.exp],
@@ -16,15 +17,6 @@ const BLOCK = 1 << 16
 
 const bits = new Uint32Array(BLOCK)
 const x = new Float32Array(bits.buffer)
-
-/** Distance of y from the exact value, in steps of f32 there; below the normal range its steps are 2^-149. */
-export function ulps(y, exact) {
-  if (Object.is(y, exact) || (Number.isNaN(y) && Number.isNaN(exact))) return 0
-  const rounded = Math.fround(exact)
-  if (y === rounded && !Number.isFinite(y)) return 0
-  const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(exact))))
-  return Math.abs(y - exact) / 2 ** (exponent - 23)
-}
 
 await init()
 for (const [name, [op, reference]] of Object.entries(functions)) {

@@ -229,7 +229,7 @@ describe('a compiled step', () => {
 describe('tracing', () => {
   test('reading a value says that it has none yet', () => {
     expect(() => compile((x: Tensor) => lw.sum(x).item())(tensor([1]))).toThrow(
-      /Tensor.item: a value cannot be read while compile\(\) traces/,
+      /Tensor.item: values cannot be read or set while compile\(\) traces/,
     )
   })
   test('a value that escapes says where it belongs', () => {

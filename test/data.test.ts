@@ -95,7 +95,7 @@ describe('readIdx', () => {
     ['rank 4', [2, 1, 3, 2], 12],
     ['no samples', [0, 28, 28], 0],
     ['samples of nothing', [5, 0], 0],
-    ['no samples of huge rows', [0, 2 ** 32 - 1], 0],
+    ['no samples of huge rows', [0, 2 ** 30], 0],
     ['255 axes', Array(255).fill(1), 1],
   ])('reads arrays of %s', async (_, shape, size) => {
     expect(await readIdx(idx(8, shape, Array(size).fill(7)))).toEqual({ shape, data: new Uint8Array(size).fill(7) })

@@ -1,14 +1,9 @@
 import { beforeAll, expect, test } from 'vitest'
+import { ulps } from '../scripts/ulps.mjs'
 import { cos, erf, exp, init, log, log1p, sigmoid, sin, type Tensor, tanh, tensor } from '../src/index.ts'
 import { erfOf } from './reference/ops.ts'
 
 beforeAll(() => init())
-
-/** Distance of y from the exact value, in steps of f32 there; below the normal range its steps are 2^-149. */
-function ulps(y: number, exact: number): number {
-  if (Object.is(y, Math.fround(exact)) || (Number.isNaN(y) && Number.isNaN(exact))) return 0
-  return Math.abs(y - exact) / 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(exact)))) - 23)
-}
 
 // The bounds that assembly/math.ts states, found over every input; here over each 4001st, in all binades.
 test.each([

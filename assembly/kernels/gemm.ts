@@ -14,9 +14,9 @@ import { at } from '../simd'
 import { Activation } from './activation'
 
 /** k in a block: a panel of 512 × 8 floats is half of a 32 KB first-level cache. */
-const DEPTH = 512
+export const DEPTH = 512
 /** Rows of A in a block. */
-const ROWS = 192
+export const ROWS = 192
 /** Rows of A from which copying a row-major panel pays for itself. */
 const PACKING_ROWS = 48
 /** Bytes of a row of a panel, and of the tile buffer. */

@@ -50,3 +50,12 @@ export function absoluteError(loss: Out, x: In, target: In, n: i32): void {
 export function absoluteErrorBackward(dx: Out, x: In, target: In, dy: In, each: i32, factor: f32, n: i32): void {
   backward(Pair.absolute, dx, x, target, dy, each, factor, n)
 }
+
+/** Refuses the first element that is NaN or infinite.  x: [n]. */
+export function checkFinite(x: In, n: i32): i32 {
+  for (let i = 0; i < n; i++) {
+    const value = load<f32>(at(x, i))
+    if (value - value != 0) return i + 1
+  }
+  return 0
+}

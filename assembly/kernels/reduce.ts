@@ -7,6 +7,8 @@ import { at, loadLanes, storeLanes, sumLanes } from '../simd'
 /** Elements added in f32 lanes before their sum joins an f64 total: 2048 / 16 lanes keeps the f32
  *  part of the error at that of 128 additions. */
 const CHUNK = 2048
+/** The same for sums down columns. */
+const ROWS = 128
 
 /** Σ x over n contiguous elements. */
 export function sumOf(x: usize, n: i32): f64 {
@@ -38,22 +40,38 @@ export function sum(out: Out, x: In, scale: f32, outer: i32, size: i32, inner: i
       store<f32>(at(out, o), <f32>(sumOf(at(x, o * size), size) * <f64>scale))
       continue
     }
-    const row = at(out, o * inner)
-    const first = at(x, o * size * inner)
-    const step = <usize>inner << 2
-    for (let i = 0; i < inner; i += 8) {
-      let p = at(first, i)
-      let s0 = f32x4.splat(0)
-      let s1 = s0
-      for (let s = 0; s < size; s++) {
-        s0 = f32x4.add(s0, v128.load(p))
-        s1 = f32x4.add(s1, v128.load(p, 16))
-        p += step
-      }
-      storeLanes(at(row, i), f32x4.mul(s0, f32x4.splat(scale)), inner - i)
-      if (inner - i > 4) storeLanes(at(row, i + 4), f32x4.mul(s1, f32x4.splat(scale)), inner - i - 4)
-    }
+    for (let i = 0; i < inner; i += 8) sumColumns(at(out, o * inner + i), at(x, o * size * inner + i), scale, size, <usize>inner << 2, inner - i)
   }
+}
+
+/** Sums of up to eight columns of `size` rows: f32 within ROWS rows, f64 over these. */
+function sumColumns(out: usize, p: usize, scale: f32, size: i32, step: usize, width: i32): void {
+  let t0 = f64x2.splat(0)
+  let t1 = t0
+  let t2 = t0
+  let t3 = t0
+  for (let start = 0; start < size; start += ROWS) {
+    let s0 = f32x4.splat(0)
+    let s1 = s0
+    for (let s = min(size - start, ROWS); s > 0; s--) {
+      s0 = f32x4.add(s0, v128.load(p))
+      s1 = f32x4.add(s1, v128.load(p, 16))
+      p += step
+    }
+    t0 = f64x2.add(t0, f64x2.promote_low_f32x4(s0))
+    t1 = f64x2.add(t1, f64x2.promote_low_f32x4(v128.shuffle<i64>(s0, s0, 1, 0)))
+    t2 = f64x2.add(t2, f64x2.promote_low_f32x4(s1))
+    t3 = f64x2.add(t3, f64x2.promote_low_f32x4(v128.shuffle<i64>(s1, s1, 1, 0)))
+  }
+  const factor = f64x2.splat(scale)
+  storeLanes(out, join(f64x2.mul(t0, factor), f64x2.mul(t1, factor)), width)
+  if (width > 4) storeLanes(out + 16, join(f64x2.mul(t2, factor), f64x2.mul(t3, factor)), width - 4)
+}
+
+// @ts-ignore: decorator
+@inline
+function join(low: v128, high: v128): v128 {
+  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2)
 }
 
 /** values[o, i] = max_s x[o, s, i], indices[o, i] (i32) = the first s that reaches it; NaN counts as the

@@ -27,7 +27,7 @@ export function encodedWords(commands: readonly Command[]): number {
 
 /** Writes a program at byte address `base` of `memory`. */
 export function encode(commands: readonly Command[], memory: Int32Array, base: number): void {
-  let at = base >> 2
+  let at = base >>> 2
   let ints = at + 1
   for (const { args } of commands) ints += 1 + args.length
   for (const { kernel, args } of commands) {

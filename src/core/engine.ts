@@ -53,8 +53,8 @@ export class Engine {
   /** Runs the commands encoded at `address`: the one call into wasm. Throws what a refusing command has to say. */
   run(address: number, commands: readonly Command[]): void {
     if (this.#run(address, this.#failure) === 0) return
-    const index = this.memory.i32[this.#failure >> 2] as number
-    const refused = this.memory.i32[(this.#failure >> 2) + 1] as number
+    const index = this.memory.i32[this.#failure >>> 2] as number
+    const refused = this.memory.i32[(this.#failure >>> 2) + 1] as number
     const command = commands[index] as Command
     throw new Error(command.explain?.(refused - 1) ?? `${command.kernel.name}: refused element ${refused - 1}`)
   }
@@ -70,9 +70,10 @@ export class Engine {
     this.run(this.#eager.address, commands)
   }
 
-  /** Places the values of a trace and writes its program. `kept` are values wanted after each run. */
-  load(trace: Trace, kept: ReadonlySet<Storage>, owner: string): Program {
-    const planned: Plan = plan(trace.commands, kept)
+  /** Places the values of a trace and writes its program. `kept` are values wanted after each run, with the
+   *  number of tensors that view each: they become storages of their own, which outlive the program. */
+  load(trace: Trace, kept: ReadonlyMap<Storage, number>, owner: string): Program {
+    const planned: Plan = plan(trace.commands, kept.keys())
     const arena = Storage.held(this.memory, planned.arena, owner)
     const { commands } = planned
     let words: Storage
@@ -84,6 +85,10 @@ export class Engine {
     }
     for (const [storage, place] of planned.places) storage.address = arena.address + place
     encode(commands, this.memory.i32, words.address)
+    for (const [storage, holders] of kept) {
+      const place = planned.places.get(storage)
+      if (place !== undefined) storage.settle(arena, place, holders)
+    }
     const held = [...planned.held]
     for (const storage of held) storage.retain()
     return {
@@ -104,6 +109,8 @@ let trace: Trace | null = null
 /** Loads the wasm core; await it once, before anything else. Later calls return at once.
  *  Throws when the engine has no WebAssembly SIMD, or when maxMemory is not a size in bytes up to 4 GiB. */
 export function init(options: InitOptions = {}): Promise<void> {
+  const unknown = Object.keys(options).find((name) => name !== 'maxMemory' && name !== 'wasm')
+  if (unknown) return Promise.reject(new TypeError(`init: unknown option ${unknown}, expected maxMemory, wasm`))
   starting ??= start(options).catch((error) => {
     starting = null
     throw error
@@ -160,6 +167,11 @@ export function newHeldStorage(bytes: number, owner: string): Storage {
 
 /** The one way of every command: onto the trace, or run at once. */
 export function emit(command: Command, explain?: (position: number) => string): void {
+  for (const arg of command.args) {
+    if (typeof arg === 'object' && arg !== null && 'storage' in arg && arg.storage.disposed) {
+      throw new Error(`${command.kernel.name}: needs a value that was freed, by dispose() or at the end of its scope`)
+    }
+  }
   if (explain) command.explain = explain
   if (trace) {
     trace.commands.push(command)

@@ -3,7 +3,7 @@
 // the pair it replaces, so fusing never changes a bit.
 
 import { type Command, type Operand, operands, reads } from './command.ts'
-import { Activation } from './commands.ts'
+import { Activation, addArgs, gemmArgs, reluArgs } from './commands.ts'
 import { resolve, type Storage } from './storage.ts'
 
 const activations: Record<string, number> = {
@@ -11,34 +11,35 @@ const activations: Record<string, number> = {
   tanh: Activation.tanh,
   sigmoid: Activation.sigmoid,
 }
-const BIAS = 3
-const ROWS = 5
-const COLUMNS = 6
-const ACTIVATION = 10
 
 /** gemm, then an activation of its result: the activation moves into gemm's epilogue. */
 function activationIntoGemm(producer: Command, command: Command): Command | null {
   const activation = activations[command.kernel.name]
-  if (activation === undefined || producer.kernel.name !== 'gemm' || producer.args[ACTIVATION] !== Activation.none)
+  if (
+    activation === undefined ||
+    producer.kernel.name !== 'gemm' ||
+    producer.args[gemmArgs.activation] !== Activation.none
+  )
     return null
-  if (command.args[2] !== (producer.args[ROWS] as number) * (producer.args[COLUMNS] as number)) return null
+  if (command.args[reluArgs.n] !== (producer.args[gemmArgs.m] as number) * (producer.args[gemmArgs.n] as number))
+    return null
   const args = [...producer.args]
-  args[0] = command.args[0] as Operand
-  args[ACTIVATION] = activation
+  args[gemmArgs.out] = command.args[0] as Operand
+  args[gemmArgs.activation] = activation
   return { ...producer, args }
 }
 
 /** gemm, then + a row of n numbers: the row becomes gemm's bias. */
 function biasIntoGemm(producer: Command, command: Command): Command | null {
   if (command.kernel.name !== 'add' || producer.kernel.name !== 'gemm') return null
-  if (producer.args[BIAS] !== null || producer.args[ACTIVATION] !== Activation.none) return null
-  const n = producer.args[COLUMNS] as number
-  const [rank, rows, rowA, rowB, columns, stepA, stepB] = command.args[3] as readonly number[]
-  const isRow = rank === 2 && rows === producer.args[ROWS] && columns === n
+  if (producer.args[gemmArgs.bias] !== null || producer.args[gemmArgs.activation] !== Activation.none) return null
+  const n = producer.args[gemmArgs.n] as number
+  const [rank, rows, rowA, rowB, columns, stepA, stepB] = command.args[addArgs.dims] as readonly number[]
+  const isRow = rank === 2 && rows === producer.args[gemmArgs.m] && columns === n
   if (!isRow || rowA !== n || stepA !== 1 || rowB !== 0 || stepB !== 1) return null
   const args = [...producer.args]
-  args[0] = command.args[0] as Operand
-  args[BIAS] = command.args[2] as Operand
+  args[gemmArgs.out] = command.args[0] as Operand
+  args[gemmArgs.bias] = command.args[addArgs.b] as Operand
   return { ...producer, args }
 }
 

@@ -36,10 +36,9 @@ export function plan(trace: readonly Command[], keep: Iterable<Storage>): Plan {
       }
     }
   })
+  // Results share bytes with nothing, not even inputs: they may come back as inputs of the next run.
   for (const storage of kept) {
-    const life = lives.get(storage)
-    if (life) life.last = Number.POSITIVE_INFINITY
-    else if (storage.planned && !storage.redirect) lives.set(storage, { first: -1, last: Number.POSITIVE_INFINITY })
+    if (storage.planned && !storage.redirect) lives.set(storage, { first: -1, last: Number.POSITIVE_INFINITY })
   }
   return { commands, held, ...layOut(lives) }
 }
@@ -51,7 +50,9 @@ function dropDead(commands: readonly Command[], kept: ReadonlySet<Storage>): Com
   for (let i = commands.length - 1; i >= 0; i--) {
     const command = commands[i] as Command
     const used = operands(command).map(({ role, operand }) => ({ role, storage: resolve(operand).storage }))
-    if (!used.some(({ role, storage }) => writes(role) && (!storage.planned || wanted.has(storage)))) continue
+    const outputs = used.filter(({ role }) => writes(role))
+    // A command without outputs is there to refuse.
+    if (outputs.length > 0 && !outputs.some(({ storage }) => !storage.planned || wanted.has(storage))) continue
     for (const { role, storage } of used) if (reads(role)) wanted.add(storage)
     live.push(command)
   }

@@ -17,7 +17,7 @@ export class Storage {
   readonly bytes: number
   /** Names the storage in an out-of-memory Error. */
   readonly owner: string
-  readonly planned: boolean
+  planned: boolean
   #holders = 1
   #free: (() => void) | null
 
@@ -48,6 +48,16 @@ export class Storage {
     return storage
   }
 
+  /** Turns a planned value into bytes of `whole`, held by the `holders` tensors that view it. */
+  settle(whole: Storage, offset: number, holders: number): void {
+    whole.retain()
+    this.planned = false
+    this.trace = null
+    this.address = whole.address + offset
+    this.#holders = holders
+    this.#free = () => whole.release()
+  }
+
   get disposed(): boolean {
     return this.#holders === 0
   }
@@ -64,6 +74,18 @@ export class Storage {
     this.#free?.()
     this.#free = null
   }
+}
+
+const collected = new FinalizationRegistry<Storage>((storage) => storage.release())
+
+/** Releases `storage` when the garbage collector takes `owner`. */
+export function releaseWith(owner: object, storage: Storage): void {
+  collected.register(owner, storage, owner)
+}
+
+/** Takes back every releaseWith of `owner`. */
+export function untie(owner: object): void {
+  collected.unregister(owner)
 }
 
 /** Where an operand's bytes are, redirections followed. */

@@ -1,3 +1,4 @@
+import { checkOptions } from '../tensor/options.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
 import { arrayOf, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
 import { checkSeed, permutation } from './random.ts'
@@ -99,9 +100,11 @@ export function randomSplit<
 >(
   dataset: Dataset<Sample>,
   parts: Parts = [0.8, 0.1, 0.1] as readonly number[] as Parts,
-  { seed = 0 }: { seed?: number } = {},
+  options: { seed?: number } = {},
 ): { -readonly [I in keyof Parts]: Subset<Sample> } {
   checkDataset('randomSplit', dataset)
+  checkOptions('randomSplit', options, ['seed'])
+  const { seed = 0 } = options
   if (!Array.isArray(parts))
     throw new TypeError(
       `randomSplit: parts are ${parts === null ? 'null' : typeof parts}, expected a list of fractions or counts`,

@@ -1,7 +1,7 @@
 // IDX, the format of MNIST: bytes 0, 0, type, rank; then u32 sizes; then elements. All big-endian.
 // http://yann.lecun.com/exdb/mnist
 
-import { show } from '../tensor/shape.ts'
+import { checkShape, show } from '../tensor/shape.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { bytesFrom, type Source } from './source.ts'
 
@@ -41,6 +41,7 @@ export async function readIdx(source: Source): Promise<NDArray> {
     fail(
       `the header claims shape ${show(shape)} of ${type.name}, ${expected} bytes in all, but the file has ${bytes.length}`,
     )
+  checkShape('readIdx', shape)
   if (type.name === 'u8') return { shape, data: bytes.subarray(header) }
   const at = (i: number) => header + i * type.bytes
   const read: Record<string, (i: number) => number> = {

@@ -1,3 +1,4 @@
+import { checkOptions } from '../tensor/options.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { checkDataset, type Dataset } from './dataset.ts'
 import { checkSeed, permutation } from './random.ts'
@@ -24,10 +25,9 @@ export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<S
   /** The number of the next epoch; set it to replay or to resume. */
   epoch = 0
 
-  constructor(
-    dataset: Dataset<Sample>,
-    { batchSize = 1, shuffle = false, seed = 0, dropLast = false }: DataLoaderOptions = {},
-  ) {
+  constructor(dataset: Dataset<Sample>, options: DataLoaderOptions = {}) {
+    checkOptions('DataLoader', options, ['batchSize', 'shuffle', 'seed', 'dropLast'])
+    const { batchSize = 1, shuffle = false, seed = 0, dropLast = false } = options
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new RangeError(`DataLoader: batchSize is ${batchSize}, expected a whole number >= 1`)
     checkDataset('DataLoader', dataset)

@@ -1,6 +1,7 @@
 import { linear } from '../ops/gemm.ts'
 import type { Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
+import { checkOptions } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
 import { Module, type Parameter } from './module.ts'
@@ -20,8 +21,7 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()
-    if (typeof options !== 'object')
-      throw new TypeError(`nn.Linear: options are ${String(options)}, expected an object such as { bias: false }`)
+    checkOptions('nn.Linear', options, ['bias', 'generator'])
     const { bias = true, generator } = options
     for (const [name, value] of Object.entries({ inFeatures, outFeatures })) {
       if (!Number.isInteger(value) || value < 0)

@@ -15,13 +15,14 @@ import {
 } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
-import { bytesOf, type DType, type NDArray } from '../tensor/types.ts'
+import { bytesOf, checkDType, type DType, type NDArray } from '../tensor/types.ts'
 import { checked, float } from './input.ts'
 import { sumTo } from './reduce.ts'
 
 /** The same elements under another shape, without copying; one size may be -1: what remains. */
 export function reshape(x: Tensor | NDArray, shape: Shape): Tensor {
   const a = checked('reshape', 'x', x)
+  if (!Array.isArray(shape)) throw new TypeError(`reshape: shape is ${String(shape)}, expected an array of sizes`)
   const open = shape.indexOf(-1)
   const known = sizeOf(shape.filter((_, i) => i !== open))
   const target = shape.map((size, i) => (i === open ? a.size / known : size))
@@ -84,7 +85,8 @@ export function expand(x: Tensor | NDArray, shape: Shape): Tensor {
 /** The axes in another order: out.shape[i] = x.shape[order[i]]. torch.permute. */
 export function permute(x: Tensor | NDArray, order: readonly number[]): Tensor {
   const a = checked('permute', 'x', x)
-  const axes = order.map((axis) => checkAxis('permute', axis, a.ndim))
+  if (!Array.isArray(order)) throw new TypeError(`permute: order is ${String(order)}, expected an array of axes`)
+  const axes = order.map((axis: number) => checkAxis('permute', axis, a.ndim))
   if (axes.length !== a.ndim || new Set(axes).size !== a.ndim) {
     throw new RangeError(`permute: order is ${show(order)}, expected each of the ${a.ndim} axes once`)
   }
@@ -119,6 +121,7 @@ export function transpose(x: Tensor | NDArray, first = -2, second = -1): Tensor 
 /** x as another dtype. f32 to i32 rounds towards zero; a gradient flows only from f32 to f32. */
 export function to(x: Tensor | NDArray, dtype: DType): Tensor {
   const a = checked('to', 'x', x)
+  checkDType('to', dtype)
   if (a.dtype === dtype) return a
   if (a.dtype === 'u8' && dtype === 'f32') return float('to', 'x', a)
   if (dtype === 'u8')

@@ -12,9 +12,9 @@ import { sumTo } from './reduce.ts'
 
 /** What the kernel packs into, and its tile: see assembly/kernels/gemm.ts. */
 function bufferBytes(m: number, k: number, transposeA: boolean): number {
-  const depth = Math.min(k, 512)
-  const strips = transposeA ? Math.ceil(Math.min(m, 192) / 6) : 0
-  return 4 * (6 * 8 + depth * 8 + strips * depth * 6)
+  const depth = Math.min(k, core.DEPTH)
+  const strips = transposeA ? Math.ceil(Math.min(m, core.ROWS) / core.TILE_ROWS) : 0
+  return 4 * (core.TILE_ROWS * core.TILE_COLUMNS + depth * (core.TILE_COLUMNS + strips * core.TILE_ROWS))
 }
 
 interface Product {

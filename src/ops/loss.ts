@@ -3,6 +3,7 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -28,8 +29,7 @@ export function reduceLoss(
   gradient: (dy: Tensor, each: number, factor: number) => Tensor,
   target?: Tensor,
 ): Tensor {
-  if (typeof options !== 'object')
-    throw new TypeError(`${op}: options are ${String(options)}, expected an object such as { reduction: 'sum' }`)
+  checkOptions(op, options, ['reduction'])
   const { reduction = 'mean' } = options
   if (reduction !== 'mean' && reduction !== 'sum' && reduction !== 'none') {
     throw new TypeError(`${op}: reduction is ${String(reduction)}, expected 'mean', 'sum' or 'none'`)

@@ -4,7 +4,7 @@
 import * as core from '../core/commands.ts'
 import type { Engine } from '../core/engine.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage, withScratch } from '../core/engine.ts'
-import type { Storage } from '../core/storage.ts'
+import { releaseWith, type Storage } from '../core/storage.ts'
 import type { Shape } from '../tensor/shape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 
@@ -17,6 +17,7 @@ export class Generator {
   /** `seed`: a whole number from 0 to 2^53 - 1. */
   constructor(seed: number) {
     this.#storage = newHeldStorage(16, 'Generator')
+    releaseWith(this, this.#storage)
     this.seed(seed)
   }
 
@@ -32,7 +33,7 @@ export class Generator {
         throw new RangeError(`Generator.seed: ${name} is ${value}, expected a whole number from 0 to 2^53 - 1`)
     }
     const { i32 } = currentEngine('Generator').memory
-    const at = this.#storage.address >> 2
+    const at = this.#storage.address >>> 2
     i32.set(
       [seed, seed / 2 ** 32, draw, draw / 2 ** 32].map((x) => (Math.floor(x) % 2 ** 32) | 0),
       at,
@@ -42,7 +43,7 @@ export class Generator {
   /** Draws taken since the seed was set. */
   get draw(): number {
     const { i32 } = currentEngine('Generator').memory
-    const at = this.#storage.address >> 2
+    const at = this.#storage.address >>> 2
     return ((i32[at + 2] as number) >>> 0) + ((i32[at + 3] as number) >>> 0) * 2 ** 32
   }
 

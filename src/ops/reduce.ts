@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkOptions } from '../tensor/options.ts'
 import { checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
@@ -48,12 +49,9 @@ function reduced(op: string, x: Tensor, axes: readonly number[], scale: number):
   return result
 }
 
-function sumScaled(
-  op: string,
-  x: Tensor,
-  { axis, keepDim = false }: ReduceOptions,
-  scale: (count: number) => number,
-): Tensor {
+function sumScaled(op: string, x: Tensor, options: ReduceOptions, scale: (count: number) => number): Tensor {
+  checkOptions(op, options, ['axis', 'keepDim'])
+  const { axis, keepDim = false } = options
   const axes = axesOf(op, x.ndim, axis)
   const factor = scale(axes.reduce((count, a) => count * (x.shape[a] as number), 1))
   const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size))
@@ -101,10 +99,9 @@ export function sumTo(dy: Tensor, shape: Shape): Tensor {
 
 /** The largest element along `axis`, and the index of the first one; NaN counts as the largest. The
  *  gradient goes to that element. Without axis: over all elements. torch.max. */
-export function max(
-  x: Value,
-  { axis, keepDim = false }: { axis?: number; keepDim?: boolean } = {},
-): { values: Tensor; indices: Tensor } {
+export function max(x: Value, options: { axis?: number; keepDim?: boolean } = {}): { values: Tensor; indices: Tensor } {
+  checkOptions('max', options, ['axis', 'keepDim'])
+  const { axis, keepDim = false } = options
   const { a, d, outer, size, inner } = aroundAxis('max', x, axis)
   if (size === 0)
     throw new RangeError(`max: axis ${d} of x ${show(a.shape)} has size 0, expected at least 1 element to choose from`)
@@ -153,7 +150,9 @@ function aroundAxis(op: string, x: Value, axis: number | undefined) {
 }
 
 /** Π x along `axis`; without axis, of all elements. The gradient is right also where elements are 0. torch.prod. */
-export function prod(x: Value, { axis, keepDim = false }: { axis?: number; keepDim?: boolean } = {}): Tensor {
+export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
+  checkOptions('prod', options, ['axis', 'keepDim'])
+  const { axis, keepDim = false } = options
   const { a, d, outer, size, inner } = aroundAxis('prod', x, axis)
   const kept = keepDim && axis !== undefined
   const out = empty(

@@ -40,7 +40,13 @@ export class Flat {
 /** Moves tensors, and the gradients they have, into flat blocks. */
 export function flattenParameters(params: readonly Tensor[]): void {
   const values = new Flat(params, 'parameters')
-  const gradients = new Flat(params, 'gradients')
+  let gradients: Flat
+  try {
+    gradients = new Flat(params, 'gradients')
+  } catch (error) {
+    values.whole.release()
+    throw error
+  }
   const { memory } = currentEngine('optimizer')
   params.forEach((param, i) => {
     const place = values.part(i, param)
@@ -48,12 +54,10 @@ export function flattenParameters(params: readonly Tensor[]): void {
     memory.u8.copyWithin(place.address, from, from + 4 * param.size)
     param.moveTo(place)
     const gradient = gradients.part(i, param)
-    if (param.grad && param.gradStorage) {
-      memory.u8.copyWithin(gradient.address, param.gradStorage.address, param.gradStorage.address + 4 * param.size)
-    }
-    param.gradStorage?.release()
-    param.gradStorage = gradient
-    if (param.grad) param.grad = gradientOf(param)
+    const before = param.grad && param.gradStorage
+    if (before) memory.u8.copyWithin(gradient.address, before.address, before.address + 4 * param.size)
+    param.keepGradientIn(gradient)
+    if (before) param.grad = gradientOf(param)
   })
   values.whole.release()
   gradients.whole.release()

@@ -1,6 +1,6 @@
 import type { Command, Operand } from '../core/command.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
-import type { Storage } from '../core/storage.ts'
+import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { show } from '../tensor/shape.ts'
 import { backward } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -102,6 +102,8 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
     flattenParameters(all)
     this.#groups = parsed.map(({ params: list, hyper }) => makeGroup(definition, list, hyper))
     this.paramGroups = this.#groups.map((group) => group.settings)
+    for (const { cells, state } of this.#groups)
+      for (const storage of [cells, ...state.map(({ whole }) => whole)]) releaseWith(this, storage)
   }
 
   /** The learning rate of the first group; setting it sets all groups. */
@@ -120,6 +122,7 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
 
   /** Updates every parameter that has a gradient. */
   step(): void {
+    if (this.#groups.some(({ cells }) => cells.disposed)) throw new Error(`${this.#name}: step after dispose()`)
     for (const group of this.#groups) {
       const runs = runsOf(group)
       if (runs.length === 0) continue
@@ -142,6 +145,7 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
 
   /** Frees the optimizer's state. Parameters and gradients stay with their tensors. */
   dispose(): void {
+    untie(this)
     for (const { cells, state } of this.#groups) {
       cells.release()
       for (const flat of state) flat.whole.release()
@@ -202,6 +206,13 @@ function makeGroup<H extends Hyperparameters>(definition: Definition<H>, params:
   const cells = newHeldStorage(F64 * (names.length + COUNTERS * params.length), name)
   const { memory } = currentEngine(name)
   const at = cells.address / F64
+  const state: Flat[] = []
+  try {
+    for (let i = 0; i < definition.states(hyper); i++) state.push(new Flat(params, name))
+  } catch (error) {
+    for (const storage of [cells, ...state.map(({ whole }) => whole)]) storage.release()
+    throw error
+  }
   memory.f64.set([...Object.values(hyper), ...params.flatMap(() => [0, 1, 1])], at)
   const settings = { params } as unknown as ParamGroup<H>
   names.forEach((key, i) => {
@@ -210,12 +221,19 @@ function makeGroup<H extends Hyperparameters>(definition: Definition<H>, params:
       get: () => memory.f64[at + i],
       set(value: number) {
         const { params: _, ...others } = settings
-        checkHyperparameters(definition, { ...others, [key]: value } as unknown as H)
+        if (cells.disposed) throw new Error(`${name}: ${key} set after dispose()`)
+        if (currentTrace())
+          throw new Error(
+            `${name}: ${key} cannot be set while compile() traces; set it between calls, the compiled function follows`,
+          )
+        const next = { ...others, [key]: value } as unknown as H
+        checkHyperparameters(definition, next)
+        if (definition.states(next) !== state.length)
+          throw new RangeError(`${name}: ${key} cannot change to ${value} after the optimizer was made; make a new one`)
         memory.f64[at + i] = value
       },
     })
   })
-  const state = Array.from({ length: definition.states(hyper) }, () => new Flat(params, name))
   return { params, settings, cells, names, state }
 }
 

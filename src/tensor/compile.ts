@@ -1,10 +1,12 @@
 // compile: trace a function once for each input shape, then run its program.
 
-import { currentEngine, currentTrace, type Program, Trace, withTrace } from '../core/engine.ts'
-import type { Storage } from '../core/storage.ts'
+import { copy, copyBytes } from '../core/commands.ts'
+import { currentEngine, currentTrace, emit, type Program, Trace, withTrace } from '../core/engine.ts'
+import { resolve, type Storage } from '../core/storage.ts'
 import { gradRecords, stateVersion } from './guards.ts'
 import { tensorsIn } from './scope.ts'
 import { sameShape, show } from './shape.ts'
+import { recording } from './tape.ts'
 import { empty, Tensor, tensor } from './tensor.ts'
 import { type DType, dtypeOf, isNDArray, type NDArray } from './types.ts'
 
@@ -22,10 +24,14 @@ export type Compiled<A extends readonly Input[], R> = ((...inputs: { [I in keyof
 
 interface Entry {
   program: Program
+  /** Whether gradients were recorded: not inside noGrad. */
+  recorded: boolean
   inputs: Tensor[]
   /** Whether the program reads the input at all. */
   wanted: boolean[]
   result: unknown
+  /** The tensors in result that the program computes. */
+  results: Tensor[]
   guards: (() => boolean)[]
   /** The state in which the guards were last seen to hold. */
   version: number
@@ -42,37 +48,68 @@ export function compile<A extends readonly Input[], R>(
   fn: (...inputs: { [I in keyof A]: Tensor }) => R,
 ): Compiled<A, R> {
   if (typeof fn !== 'function') throw new TypeError(`compile: fn is ${typeof fn}, expected a function of tensors`)
-  let entries: Entry[] = []
+  const cache: { entries: Entry[] } = { entries: [] }
   const call = (...inputs: Input[]): R => {
     if (currentTrace())
       return fn(...(inputs.map((x) => (x instanceof Tensor ? x : tensor(x))) as { [I in keyof A]: Tensor }))
     const engine = currentEngine('compile')
     checkInputs(inputs)
-    let entry = find(entries, inputs)
+    let entry = find(cache.entries, inputs)
     if (!entry) {
+      // Programs that can serve no more go first: the new one may need their memory.
+      const stale = cache.entries.filter(({ program }, i) => !program.current() || i >= MAX_PROGRAMS - 1)
+      cache.entries = cache.entries.filter((old) => !stale.includes(old))
+      for (const old of stale) free(old)
       entry = trace(fn as (...inputs: Tensor[]) => R, inputs)
-      const stale = entries.filter(({ program }, i) => !program.current() || i >= MAX_PROGRAMS - 1)
-      for (const { program } of stale) program.dispose()
-      entries = [entry, ...entries.filter((old) => !stale.includes(old))]
-    } else if (entry !== entries[0]) {
-      entries.splice(entries.indexOf(entry), 1)
-      entries.unshift(entry)
+      cache.entries.unshift(entry)
+    } else if (entry !== cache.entries[0]) {
+      cache.entries.splice(cache.entries.indexOf(entry), 1)
+      cache.entries.unshift(entry)
     }
     for (let i = 0; i < inputs.length; i++) if (entry.wanted[i]) copyIn(entry.inputs[i] as Tensor, inputs[i] as Input)
-    engine.run(entry.program.address, entry.program.commands)
+    try {
+      engine.run(entry.program.address, entry.program.commands)
+    } catch (error) {
+      throw blame(inputs, error)
+    }
     for (let i = 0; i < entry.gradients.length; i++) {
       const { leaf, after } = entry.gradients[i] as Entry['gradients'][number]
       if (leaf.grad !== after) leaf.grad = after
     }
     return entry.result as R
   }
-  Object.defineProperty(call, 'programs', { get: () => entries.length })
+  programs.register(call, cache)
+  Object.defineProperty(call, 'programs', { get: () => cache.entries.length })
   return Object.assign(call, {
     dispose() {
-      for (const { program } of entries) program.dispose()
-      entries = []
+      for (const entry of cache.entries) free(entry)
+      cache.entries = []
     },
   }) as unknown as Compiled<A, R>
+}
+
+/** Frees the programs of functions that the garbage collector took; results live on with their tensors. */
+const programs = new FinalizationRegistry<{ entries: Entry[] }>(({ entries }) => {
+  for (const { program } of entries) program.dispose()
+})
+
+function free({ program, results }: Entry): void {
+  for (const result of results) result.dispose()
+  program.dispose()
+}
+
+/** The Error of a failed run, with the input named that cannot have been meant. */
+function blame(inputs: readonly Input[], error: unknown): unknown {
+  if (!(error instanceof Error) || !error.message.includes('not finite')) return error
+  for (const [i, input] of inputs.entries()) {
+    const data = input instanceof Tensor ? input.data() : input.data
+    const at = data.findIndex((x) => !Number.isFinite(x))
+    if (at >= 0)
+      return new RangeError(
+        `compile: argument ${i} holds ${data[at]} at index ${at}, expected finite numbers; ${error.message}`,
+      )
+  }
+  return error
 }
 
 function checkInputs(inputs: readonly Input[]): void {
@@ -104,7 +141,13 @@ function find(entries: Entry[], inputs: readonly Input[]): Entry | undefined {
   const version = stateVersion()
   for (let e = 0; e < entries.length; e++) {
     const entry = entries[e] as Entry
-    if (fits(entry, inputs) && (entry.version === version || holds(entry, version)) && gradientsFit(entry)) return entry
+    if (
+      entry.recorded === recording() &&
+      fits(entry, inputs) &&
+      (entry.version === version || holds(entry, version)) &&
+      gradientsFit(entry)
+    )
+      return entry
   }
   return undefined
 }
@@ -137,27 +180,34 @@ function copyIn(to: Tensor, from: Input): void {
   const { memory } = currentEngine('compile')
   const address = to.storage.address
   if (from instanceof Tensor) {
-    const start = from.storage.address + from.offset
+    const { storage, offset } = resolve(from)
+    const start = storage.address + offset
     if (start !== address) memory.u8.copyWithin(address, start, start + to.storage.bytes)
-  } else if (to.dtype === 'f32') memory.f32.set(from.data, address >> 2)
-  else if (to.dtype === 'i32') memory.i32.set(from.data, address >> 2)
+  } else if (to.dtype === 'f32') memory.f32.set(from.data, address >>> 2)
+  else if (to.dtype === 'i32') memory.i32.set(from.data, address >>> 2)
   else memory.u8.set(from.data, address)
 }
 
 function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[]): Entry {
   const engine = currentEngine('compile')
-  const recording = new Trace()
-  const records = gradRecords(recording)
+  const commands = new Trace()
+  const records = gradRecords(commands)
+  // The trace computes nothing: until a run succeeds, leaves keep the gradients they had.
+  const restore = (): void => {
+    for (const [leaf, { before }] of records) leaf.grad = before
+  }
   try {
-    return withTrace(recording, () => {
-      const inputs = given.map((input) => empty('compile', [...input.shape], dtype(input)))
-      const result = fn(...inputs)
-      if (result instanceof Promise)
+    return withTrace(commands, () => {
+      const inputs = given.map((input) => empty('compile', input.shape, dtype(input)))
+      const returned = fn(...inputs)
+      if (returned instanceof Promise)
         throw new TypeError('compile: the function returned a Promise, expected synchronous work')
-      const outputs = [...tensorsIn(result)]
-      const kept = new Set<Storage>()
-      for (const output of outputs) if (output.storage.planned) kept.add(output.storage)
-      // What was read while tracing holds now; reading gradients below must not be recorded.
+      // An input that is returned gets bytes of its own: the next call writes over the input's.
+      const result = replaceTensors(returned, (output) => (inputs.includes(output) ? copyOf(output) : output))
+      const results = [...new Set(tensorsIn(result))].filter(({ storage }) => storage.planned)
+      const kept = new Map<Storage, number>()
+      for (const { storage } of results) kept.set(storage, (kept.get(storage) ?? 0) + 1)
+      // Reading gradients here must not be recorded.
       const gradients = withTrace(null, () =>
         [...records].map(([leaf, { before, read }]) => ({
           leaf,
@@ -165,20 +215,44 @@ function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[]): E
           after: leaf.grad,
         })),
       )
-      const program = engine.load(recording, kept, 'compile')
-      for (const output of outputs) {
-        output.storage.trace = null
-        output.node = null
-      }
+      const program = engine.load(commands, kept, 'compile')
+      for (const output of results) output.settle()
       const read = new Set<Storage>()
       for (const { args } of program.commands)
         for (const arg of args) if (arg && typeof arg === 'object' && 'storage' in arg) read.add(arg.storage)
-      const wanted = inputs.map((input) => read.has(input.storage) || kept.has(input.storage))
-      return { program, inputs, wanted, result, guards: recording.guards, version: stateVersion(), gradients }
+      const wanted = inputs.map((input) => read.has(input.storage))
+      withTrace(null, restore)
+      const { guards } = commands
+      return {
+        program,
+        recorded: recording(),
+        inputs,
+        wanted,
+        result,
+        results,
+        guards,
+        version: stateVersion(),
+        gradients,
+      }
     })
   } catch (error) {
-    // A failed trace leaves no mark on the leaves.
-    for (const [leaf, { before }] of records) leaf.grad = before
+    restore()
     throw error
   }
+}
+
+/** Arrays and plain objects rebuilt with their tensors replaced. */
+function replaceTensors(value: unknown, replace: (tensor: Tensor) => Tensor): unknown {
+  if (value instanceof Tensor) return replace(value)
+  if (Array.isArray(value)) return value.map((item) => replaceTensors(item, replace))
+  if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, replaceTensors(item, replace)]))
+  }
+  return value
+}
+
+function copyOf(x: Tensor): Tensor {
+  const out = empty('compile', x.shape, x.dtype)
+  emit(x.dtype === 'u8' ? copyBytes(out, x, x.size) : copy(out, x, x.size))
+  return out
 }

@@ -11,10 +11,10 @@ export const show = (shape: Shape): string => `[${shape.join(', ')}]`
 /** Throws unless every size is a whole number >= 0 and the product can be addressed. */
 export function checkShape(caller: string, shape: unknown): asserts shape is Shape {
   if (!Array.isArray(shape)) throw new TypeError(`${caller}: shape is ${String(shape)}, expected an array of sizes`)
-  const bad = shape.findIndex((size) => !Number.isInteger(size) || size < 0)
+  const bad = shape.findIndex((size) => !Number.isInteger(size) || size < 0 || size > 2 ** 30)
   if (bad >= 0)
     throw new RangeError(
-      `${caller}: shape ${show(shape)} has size ${shape[bad]} at axis ${bad}, expected a whole number >= 0`,
+      `${caller}: shape ${show(shape)} has size ${shape[bad]} at axis ${bad}, expected a whole number from 0 to 2^30`,
     )
   if (sizeOf(shape) > 2 ** 30)
     throw new RangeError(`${caller}: shape ${show(shape)} has ${sizeOf(shape)} elements, expected at most 2^30`)

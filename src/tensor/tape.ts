@@ -2,9 +2,9 @@
 // the function from the gradient of the result to the gradient of that input. The tape is the order in
 // which nodes were made; backward walks it from the end.
 
-import { add, fill } from '../core/commands.ts'
+import { add, checkFinite, fill } from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
-import { currentTrace, emit, newHeldStorage, type Trace } from '../core/engine.ts'
+import { currentTrace, emit, type Trace } from '../core/engine.ts'
 import { sameShape, show } from './shape.ts'
 import { empty, gradientOf, type Tensor } from './tensor.ts'
 
@@ -21,6 +21,9 @@ export interface Node {
 
 let made = 0
 let enabled = true
+
+/** Whether ops are recorded: not inside noGrad. */
+export const recording = (): boolean => enabled
 
 /** Runs fn without recording: what it computes has no gradient. torch.no_grad. */
 export function noGrad<T>(fn: () => T): T {
@@ -67,6 +70,13 @@ export function backward(root: Tensor, { gradient, retainGraph = false }: Backwa
       `backward: ${gradient ? `gradient has shape ${show(gradient.shape)}` : 'no gradient is given'} for a tensor of shape ${show(root.shape)}, expected one of the same shape (or none, for one element)`,
     )
   }
+  // Before anything is written: a loss that is no number trains nothing.
+  if (!gradient)
+    emit(
+      checkFinite(root, root.size),
+      () => `backward: the loss is not finite; look for NaN in the data, or lower the learning rate`,
+    )
+  const from = currentTrace()?.commands.length ?? 0
   const results = nodesOf(root)
   const used = results.find((result) => !result.node?.rules)
   if (used)
@@ -87,7 +97,7 @@ export function backward(root: Tensor, { gradient, retainGraph = false }: Backwa
       })
       if (!retainGraph) node.rules = null
     }
-    for (const [leaf, total] of gradients) deposit(leaf, total)
+    for (const [leaf, total] of gradients) deposit(leaf, total, from)
   })
 }
 
@@ -115,7 +125,8 @@ function nodesOf(root: Tensor): Tensor[] {
   return [...found].sort((a, b) => (b.node as Node).order - (a.node as Node).order)
 }
 
-function deposit(leaf: Tensor, gradient: Tensor): void {
+/** `from`: where in the trace this backward began. */
+function deposit(leaf: Tensor, gradient: Tensor, from: number): void {
   const before = leaf.grad
   if (before) {
     emit(add(before, before, gradient, [1, leaf.size, 1, 1]))
@@ -123,17 +134,19 @@ function deposit(leaf: Tensor, gradient: Tensor): void {
   }
   // In a trace, the command that makes the gradient is told to write it where it belongs; else it is copied.
   const trace = currentTrace()
-  if (trace && redirectable(gradient, trace)) {
-    leaf.gradStorage ??= newHeldStorage(4 * leaf.size, 'gradient')
-    gradient.storage.redirect = { storage: leaf.gradStorage, offset: 0 }
-    leaf.grad = gradientOf(leaf)
+  if (trace && redirectable(gradient, trace, from)) {
+    const grad = gradientOf(leaf)
+    gradient.storage.redirect = { storage: grad.storage, offset: 0 }
+    leaf.grad = grad
   } else leaf.grad = gradient
 }
 
-/** A value that commands of this trace compute, alone in its bytes. */
-const redirectable = ({ storage, size, offset }: Tensor, trace: Trace): boolean =>
+/** A value that commands of this backward compute, alone in its bytes: nobody else knows it. */
+const redirectable = ({ storage, size, offset }: Tensor, trace: Trace, from: number): boolean =>
   storage.planned &&
   !storage.redirect &&
   offset === 0 &&
   storage.bytes === 4 * size &&
-  trace.commands.some((command) => command.kernel.roles[0] === 'out' && (command.args[0] as Tensor).storage === storage)
+  trace.commands
+    .slice(from)
+    .some(({ kernel, args }) => kernel.roles[0] === 'out' && (args[0] as Tensor).storage === storage)

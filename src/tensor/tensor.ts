@@ -1,15 +1,22 @@
 import type { Operand } from '../core/command.ts'
 import { copy } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage, newStorage } from '../core/engine.ts'
-import { resolve, type Storage } from '../core/storage.ts'
+import { releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
 import { guardState, observeGrad, touchState } from './guards.ts'
+import { checkOptions } from './options.ts'
 import { keep, track } from './scope.ts'
 import { checkShape, type Shape, show, sizeOf } from './shape.ts'
 import type { Node } from './tape.ts'
-import { bytesOf, type DType, dtypeOf, isNDArray, isTypedArray, type NDArray, type TypedArray } from './types.ts'
-
-/** Frees the bytes of tensors that the garbage collector took. */
-const collected = new FinalizationRegistry<Storage>((storage) => storage.release())
+import {
+  bytesOf,
+  checkDType,
+  type DType,
+  dtypeOf,
+  isNDArray,
+  isTypedArray,
+  type NDArray,
+  type TypedArray,
+} from './types.ts'
 
 /** A contiguous array in the core's memory, of any number of axes.
  *
@@ -31,10 +38,11 @@ export class Tensor implements Operand {
 
   constructor(storage: Storage, shape: Shape, dtype: DType, offset = 0) {
     this.storage = storage
-    this.shape = shape
+    // A copy: the caller's array may change.
+    this.shape = Object.freeze([...shape])
     this.dtype = dtype
     this.offset = offset
-    if (!storage.planned) collected.register(this, storage, this)
+    if (!storage.planned) releaseWith(this, storage)
   }
 
   /** Number of elements. */
@@ -81,7 +89,6 @@ export class Tensor implements Operand {
   /** `value` itself when it lies where the gradient is kept, else a copy there. */
   #ownGradient(value: Tensor): Tensor {
     if (value.storage === this.gradStorage) return value
-    this.gradStorage ??= newHeldStorage(4 * this.size, 'gradient')
     const grad = gradientOf(this)
     emit(copy(grad, value, this.size))
     return grad
@@ -132,23 +139,42 @@ export class Tensor implements Operand {
   /** Frees the bytes now, unless another tensor or a program still uses them. */
   dispose(): void {
     if (this.storage.planned) return
-    collected.unregister(this)
+    untie(this)
     this.storage.release()
+    this.gradStorage?.release()
+    this.gradStorage = null
+    this.#grad = null
     this.storage = disposedStorage
-    this.node = null
   }
 
   [Symbol.dispose](): void {
     this.dispose()
   }
 
+  /** Says where the gradient is kept; the tensor holds those bytes from now on. */
+  keepGradientIn(storage: Storage): void {
+    this.gradStorage?.release()
+    this.gradStorage = storage
+    untie(this)
+    releaseWith(this, this.storage)
+    releaseWith(this, storage)
+  }
+
+  /** Turns a result of a compiled function into a tensor of its own, cut off from the tape. */
+  settle(): void {
+    releaseWith(this, this.storage)
+    this.node = null
+    this.#requiresGrad = false
+  }
+
   /** Moves to other bytes, which already hold the values. Programs that knew the old ones are traced anew. */
   moveTo(storage: Storage): void {
-    collected.unregister(this)
+    untie(this)
     this.storage.left = true
     this.storage.release()
     this.storage = storage
-    collected.register(this, storage, this)
+    releaseWith(this, storage)
+    if (this.gradStorage) releaseWith(this, this.gradStorage)
     touchState()
   }
 
@@ -168,8 +194,8 @@ export class Tensor implements Operand {
   }
 
   toString(): string {
-    const values = this.storage.disposed || this.storage.trace ? '…' : JSON.stringify(summary(this.tolist()))
-    return `tensor(${values?.replaceAll('"…"', '…')}, shape ${show(this.shape)}, ${this.dtype})`
+    const values = this.storage.disposed || this.storage.trace ? '…' : printed(summary(this.tolist()))
+    return `tensor(${values}, shape ${show(this.shape)}, ${this.dtype})`
   }
 
   /** Node prints tensors by this. */
@@ -179,9 +205,9 @@ export class Tensor implements Operand {
 
   #view(caller: string): TypedArray {
     this.check(caller)
-    if (this.storage.trace) {
+    if (currentTrace()) {
       throw new Error(
-        `${caller}: a value cannot be read while compile() traces: it is computed when the compiled function runs; return the tensor and read it there`,
+        `${caller}: values cannot be read or set while compile() traces: the function's JavaScript runs once, its commands at every call; return the tensor and read it there`,
       )
     }
     return elements(this)
@@ -198,8 +224,11 @@ const disposedStorage = {
   release() {},
 } as unknown as Storage
 
+/** As JSON, but with NaN and Infinity by their names. */
+const printed = (value: unknown): string => (Array.isArray(value) ? `[${value.map(printed).join(',')}]` : String(value))
+
 const summary = (list: NestedNumbers, limit = 8): unknown => {
-  if (!Array.isArray(list)) return Number.isInteger(list) ? list : Number(list.toPrecision(5))
+  if (!Array.isArray(list)) return Number(list.toPrecision(5))
   const shown = list.length > limit ? [...list.slice(0, limit - 1), '…'] : list
   return shown.map((x) => (x === '…' ? x : summary(x as NestedNumbers, limit)))
 }
@@ -210,12 +239,13 @@ export function elements(tensor: Tensor): TypedArray {
   const { storage, offset } = resolve(tensor)
   const address = storage.address + offset
   if (tensor.dtype === 'u8') return memory.u8.subarray(address, address + tensor.size)
-  const from = address >> 2
+  const from = address >>> 2
   return (tensor.dtype === 'f32' ? memory.f32 : memory.i32).subarray(from, from + tensor.size)
 }
 
 /** A tensor over the bytes where the gradient of a leaf is kept. */
 export function gradientOf(leaf: Tensor): Tensor {
+  if (!leaf.gradStorage) leaf.keepGradientIn(newHeldStorage(4 * leaf.size, 'gradient'))
   const storage = leaf.gradStorage as Storage
   storage.retain()
   return keep(new Tensor(storage, leaf.shape, 'f32'))
@@ -224,6 +254,7 @@ export function gradientOf(leaf: Tensor): Tensor {
 /** A new value of the current trace, or of the allocator; its elements hold anything. */
 export function empty(owner: string, shape: Shape, dtype: DType = 'f32'): Tensor {
   checkShape(owner, shape)
+  checkDType(owner, dtype)
   const storage = newStorage(sizeOf(shape) * bytesOf[dtype], owner)
   return track(new Tensor(storage, shape, dtype))
 }
@@ -245,12 +276,14 @@ export interface TensorOptions {
 /** A tensor with the given elements: numbers, nested arrays of them, a typed array, or { data, shape }.
  *  Throws when nested arrays are ragged, or when the shape has another number of elements. */
 export function tensor(values: NestedNumbers | TypedArray | NDArray, options: TensorOptions = {}): Tensor {
+  checkOptions('tensor', options, ['dtype', 'shape', 'requiresGrad'])
   const { data, shape: found } = flatten(values)
   const shape = options.shape ?? found
   checkShape('tensor', shape)
   if (sizeOf(shape) !== data.length)
     throw new RangeError(`tensor: got ${data.length} values, expected ${sizeOf(shape)} for shape ${show(shape)}`)
   const dtype = options.dtype ?? (isTypedArray(data) ? dtypeOf(data) : 'f32')
+  checkDType('tensor', dtype)
   // Held also while tracing: the values are known now, and constant for the program.
   const result = track(new Tensor(newHeldStorage(data.length * bytesOf[dtype], 'tensor'), [...shape], dtype))
   elements(result).set(data)

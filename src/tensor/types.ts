@@ -11,6 +11,12 @@ export interface NDArray {
 
 export const bytesOf: Record<DType, number> = { f32: 4, i32: 4, u8: 1 }
 
+export function checkDType(caller: string, dtype: unknown): asserts dtype is DType {
+  if (typeof dtype !== 'string' || !Object.hasOwn(bytesOf, dtype)) {
+    throw new TypeError(`${caller}: dtype is ${String(dtype)}, expected ${Object.keys(bytesOf).join(', ')}`)
+  }
+}
+
 export const arrayOf = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const
 
 export function dtypeOf(data: TypedArray): DType {

@@ -1,0 +1,2 @@
+/** See ulps.mjs. */
+export declare function ulps(y: number, exact: number): number
