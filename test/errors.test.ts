@@ -82,6 +82,21 @@ describe('after init', () => {
     ['permute', () => lw.permute(x(), [0, 0]), /^permute: order is \[0, 0\], expected each of the 2 axes once/],
     ['expand', () => lw.expand(x(), [2]), /^expand: x has shape \[2, 3\], expected one that broadcasts to \[2\]/],
     [
+      'clamp without bounds',
+      () => lw.clamp(x(), undefined as never),
+      /^clamp: options are undefined, expected an object with min, max/,
+    ],
+    ['cumsum without an axis', () => lw.cumsum(x(), undefined as never), /^cumsum: axis is undefined/],
+    ['variance with dim', () => lw.variance(x(), { dim: 1 } as never), /^variance: unknown option dim/],
+    ['logSumExp with a bare axis', () => lw.logSumExp(x(), 1 as never), /^logSumExp: options are 1/],
+    ['norm with dim', () => lw.norm(x(), { dim: 1 } as never), /^norm: unknown option dim/],
+    [
+      'slice with a bare position',
+      () => lw.slice(x(), 1 as never),
+      /^slice: options are 1, expected an object with start, end, step/,
+    ],
+    ['flip without axes', () => lw.flip(x(), undefined as never), /^flip: axes are undefined/],
+    [
       'i32 where values belong',
       () => lw.exp(tensor(Int32Array.of(1))),
       /^exp: x is i32 \[1\], expected f32; convert it with .to\('f32'\)/,

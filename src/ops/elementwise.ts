@@ -3,6 +3,7 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkOptions } from '../tensor/options.ts'
 import { broadcastShapes, broadcastStrides, mergeAxes } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -170,7 +171,9 @@ export const minimum = (a: Value, b: Value): Tensor => choice('minimum', core.mi
 export const maximum = (a: Value, b: Value): Tensor => choice('maximum', core.maximum, greater, a, b)
 
 /** x held between `min` and `max`; where it is beyond, the gradient is 0. torch.clamp. */
-export function clamp(x: Value, { min = -Infinity, max = Infinity }: { min?: number; max?: number }): Tensor {
+export function clamp(x: Value, options: { min?: number; max?: number }): Tensor {
+  checkOptions('clamp', options, ['min', 'max'])
+  const { min = -Infinity, max = Infinity } = options
   if (!(min <= max)) throw new RangeError(`clamp: min is ${min} and max is ${max}, expected min <= max`)
   const a = float('clamp', 'x', x)
   const out = noGrad(() => minimum(maximum(a, min), max))

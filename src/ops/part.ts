@@ -3,6 +3,7 @@
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { emit } from '../core/engine.ts'
+import { checkOptions } from '../tensor/options.ts'
 import { checkAxis, mergeAxes, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -65,6 +66,7 @@ export function slice(x: Tensor | NDArray, ...ranges: (Range | null)[]): Tensor 
     throw new RangeError(`slice: got ${ranges.length} ranges, expected at most ${a.ndim} for x ${show(a.shape)}`)
   const part: Part = { shape: [...a.shape], strides: stridesOf(a.shape), offset: 0 }
   ranges.forEach((range, axis) => {
+    if (range !== null) checkOptions('slice', range, ['start', 'end', 'step'])
     const size = a.shape[axis] as number
     const { start = 0, end = size, step = 1 } = range ?? {}
     if (![start, end].every(Number.isInteger) || !Number.isInteger(step) || step < 1) {
@@ -185,6 +187,8 @@ export function split(x: Tensor | NDArray, size: number | readonly number[], axi
 
 /** The axes reversed. torch.flip. */
 export function flip(x: Tensor | NDArray, axes: number | readonly number[]): Tensor {
+  if (typeof axes !== 'number' && !Array.isArray(axes))
+    throw new TypeError(`flip: axes are ${String(axes)}, expected an axis or a list of them`)
   const a = checked('flip', 'x', x)
   const part: Part = { shape: [...a.shape], strides: stridesOf(a.shape), offset: 0 }
   if (a.size > 0) {

@@ -176,6 +176,7 @@ export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {
 
 /** out[s] = Σ_{t ≤ s} x[t] along `axis`, of x's shape. torch.cumsum. */
 export function cumsum(x: Value, axis: number): Tensor {
+  if (typeof axis !== 'number') throw new TypeError(`cumsum: axis is ${String(axis)}, expected a whole number`)
   const { a, outer, size, inner } = aroundAxis('cumsum', x, axis)
   const run = (input: Tensor, reverse: number): Tensor => {
     const out = empty('cumsum', a.shape)
@@ -191,7 +192,11 @@ export interface VarianceOptions extends ReduceOptions {
 }
 
 /** Σ (x - mean)² / (count - correction) over `axis`. torch.var. */
-export function variance(x: Value, { correction = 1, ...options }: VarianceOptions = {}): Tensor {
+export function variance(x: Value, settings: VarianceOptions = {}): Tensor {
+  checkOptions('variance', settings, ['axis', 'keepDim', 'correction'])
+  const { correction = 1, ...options } = settings
+  if (!Number.isFinite(correction))
+    throw new TypeError(`variance: correction is ${String(correction)}, expected a number`)
   const a = float('variance', 'x', x)
   const axes = axesOf('variance', a.ndim, options.axis)
   const count = axes.reduce((n, d) => n * (a.shape[d] as number), 1)
@@ -204,6 +209,7 @@ export const std = (x: Value, options: VarianceOptions = {}): Tensor => sqrt(var
 
 /** ln Σ exp(x) over `axis`, without overflow. torch.logsumexp. */
 export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
+  checkOptions('logSumExp', options, ['axis', 'keepDim'])
   const a = float('logSumExp', 'x', x)
   const axes = axesOf('logSumExp', a.ndim, options.axis)
   // Any shift gives the same value and gradient; the largest keeps exp finite. An infinite one shifts nothing.
@@ -223,7 +229,9 @@ export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
 
 /** (Σ |x|^p)^(1/p) over `axis`; p = 2 by default, Infinity for the largest |x|, 0 for the count of x ≠ 0.
  *  The gradient at 0 is 0. torch.linalg.vector_norm. */
-export function norm(x: Value, { p = 2, ...options }: ReduceOptions & { p?: number } = {}): Tensor {
+export function norm(x: Value, settings: ReduceOptions & { p?: number } = {}): Tensor {
+  checkOptions('norm', settings, ['axis', 'keepDim', 'p'])
+  const { p = 2, ...options } = settings
   const a = float('norm', 'x', x)
   if (!(p >= 0)) throw new RangeError(`norm: p is ${p}, expected a number from 0 to Infinity`)
   if (p === 0) return sum(notEqual(a, 0), options)
