@@ -84,8 +84,15 @@ ${kernels
   return -1
 }
 `
+const byFamily = families.map((f) => [
+  f.slice(0, -3),
+  kernels.filter((k) => k.file === f.slice(0, -3)).map((k) => k.name),
+])
 const encoder = `// Written by scripts/abi.mjs from the kernels' signatures.
 import type { Command, Operand } from './command.ts'
+
+/** The kernels of each file of assembly/kernels. */
+export const families: Readonly<Record<string, readonly string[]>> = ${JSON.stringify(Object.fromEntries(byFamily))}
 
 ${constants.map((c) => `export const ${c.name} = ${c.value}\n`).join('')}${enums.map((e) => `export const ${e.name} = { ${e.members.map((m, i) => `${m}: ${i}`).join(', ')} } as const\n`).join('')}
 ${kernels

@@ -1,4 +1,5 @@
 export { ReLU, Sigmoid, Tanh } from './activation.ts'
+export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export { Linear, type LinearOptions } from './linear.ts'
-export { Module, Parameter, type StateDict } from './module.ts'
-export { type Layer, Sequential } from './sequential.ts'
+export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
+export { summary } from './summary.ts'

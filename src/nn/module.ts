@@ -3,30 +3,56 @@ import { guardState, touchState } from '../tensor/guards.ts'
 import { keep } from '../tensor/scope.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
-import { isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
+import { dtypeOf, isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
 
-/** A tensor that a module learns: found by `parameters()`, and a leaf with requiresGrad. */
-export class Parameter extends Tensor {
-  constructor(values: Tensor) {
+/** A tensor that belongs to a module: it outlives the scope that it was made in. */
+abstract class Held extends Tensor {
+  constructor(kind: string, values: Tensor) {
     if (currentTrace())
       throw new Error(
-        'Parameter: cannot be made while compile() traces; build the model outside of the compiled function',
+        `${kind}: cannot be made while compile() traces; build the model outside of the compiled function`,
       )
     values.storage.retain()
     super(values.storage, values.shape, values.dtype, values.offset)
     keep(this)
+  }
+}
+
+/** A tensor that a module learns: found by `parameters()`, and a leaf with requiresGrad. torch.nn.Parameter. */
+export class Parameter extends Held {
+  constructor(values: Tensor) {
+    super('Parameter', values)
     this.requiresGrad = true
+  }
+}
+
+/** A tensor that a module keeps but does not learn, as running statistics: part of the state dict unless
+ *  `persistent` is false. torch.nn.Buffer. */
+export class Buffer extends Held {
+  readonly persistent: boolean
+
+  constructor(values: Tensor, { persistent = true }: { persistent?: boolean } = {}) {
+    super('Buffer', values)
+    this.persistent = persistent
   }
 }
 
 export type StateDict = Record<string, NDArray>
 
-/** The base of layers and models. Fields that hold Parameters or Modules (alone or in arrays) are found
- *  by name; subclasses define `forward`. torch.nn.Module. */
+/** Called after forward with what went in and came out; what it returns, if anything, replaces the output. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that returns nothing is the usual one
+export type ForwardHook = (module: Module, inputs: unknown[], output: Tensor) => Tensor | void
+
+/** The base of layers and models. Fields that hold Parameters, Buffers or Modules (alone or in arrays) are
+ *  found by name; subclasses define `forward`. Names in state dicts are PyTorch's: the field `inProjWeight`
+ *  is `in_proj_weight` there. torch.nn.Module. */
 export abstract class Module {
   #training = true
+  readonly #hooks: ForwardHook[] = []
 
-  abstract forward(...inputs: Tensor[]): Tensor | Tensor[]
+  // What a module takes and gives differs from one to the next: subclasses say it.
+  // biome-ignore lint/suspicious/noExplicitAny: a stricter type would forbid subclasses theirs
+  abstract forward(...inputs: any[]): unknown
 
   /** Whether layers that behave differently in training do so: see train and eval. */
   get training(): boolean {
@@ -51,56 +77,151 @@ export abstract class Module {
     for (const [name, value] of fields(this)) if (value instanceof Module) yield [name, value]
   }
 
+  /** This module (named '') and all inside, each once, with PyTorch's dotted names. */
+  *namedModules(prefix = '', seen = new Set<Module>()): Generator<[string, Module]> {
+    if (seen.has(this)) return
+    seen.add(this)
+    yield [prefix, this]
+    for (const [name, child] of this.children()) yield* child.namedModules(prefix ? `${prefix}.${name}` : name, seen)
+  }
+
   /** Parameters here and in the modules inside, each once, with PyTorch's dotted names. */
-  *namedParameters(prefix = '', seen = new Set<Parameter>()): Generator<[string, Parameter]> {
-    for (const [name, value] of fields(this)) {
-      if (!(value instanceof Parameter) || seen.has(value)) continue
-      seen.add(value)
-      yield [prefix + name, value]
-    }
-    for (const [name, child] of this.children()) yield* child.namedParameters(`${prefix}${name}.`, seen)
+  *namedParameters(): Generator<[string, Parameter]> {
+    for (const [name, value] of this.#state(new Set())) if (value instanceof Parameter) yield [name, value]
   }
 
   parameters(): Parameter[] {
     return [...this.namedParameters()].map(([, parameter]) => parameter)
   }
 
-  /** Copies of all parameters by name: what io's formats write. */
+  /** Buffers here and in the modules inside, each once, with PyTorch's dotted names. */
+  *namedBuffers(): Generator<[string, Buffer]> {
+    for (const [name, value] of this.#state(new Set())) if (value instanceof Buffer) yield [name, value]
+  }
+
+  buffers(): Buffer[] {
+    return [...this.namedBuffers()].map(([, buffer]) => buffer)
+  }
+
+  *#state(seen: Set<Tensor>, prefix = ''): Generator<[string, Parameter | Buffer]> {
+    for (const [name, value] of fields(this)) {
+      if (!(value instanceof Parameter || value instanceof Buffer) || seen.has(value)) continue
+      seen.add(value)
+      yield [prefix + name, value]
+    }
+    for (const [name, child] of this.children()) yield* child.#state(seen, `${prefix}${name}.`)
+  }
+
+  /** Freezes all parameters here and inside (false), or lets them learn (true). Compiled functions follow.
+   *  torch.nn.Module.requires_grad_. */
+  requiresGrad(value = true): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad = value
+    return this
+  }
+
+  /** Calls fn with every module inside, then with this one: for initialisation, say. torch.nn.Module.apply. */
+  apply(fn: (module: Module) => void): this {
+    for (const [, child] of this.children()) child.apply(fn)
+    fn(this)
+    return this
+  }
+
+  /** Calls `hook` after each forward of this module; returns the function that takes it away. A compiled
+   *  function calls it while tracing, so register it before. torch.nn.Module.register_forward_hook. */
+  registerForwardHook(hook: ForwardHook): () => void {
+    if (typeof hook !== 'function')
+      throw new TypeError(`registerForwardHook: hook is ${typeof hook}, expected a function (module, inputs, output)`)
+    if (this.#hooks.length === 0) {
+      const forward = this.forward
+      // On the instance, over the class's own: modules without hooks pay nothing.
+      Object.defineProperty(this, 'forward', {
+        configurable: true,
+        value: (...inputs: unknown[]) => {
+          let output = forward.apply(this, inputs)
+          for (const each of [...this.#hooks]) output = each(this, inputs, output as Tensor) ?? output
+          return output
+        },
+      })
+    }
+    // A function of its own, so that a hook registered twice is removed once.
+    const entry: ForwardHook = (...args) => hook(...args)
+    this.#hooks.push(entry)
+    return () => {
+      const i = this.#hooks.indexOf(entry)
+      if (i >= 0) this.#hooks.splice(i, 1)
+      if (this.#hooks.length === 0) Reflect.deleteProperty(this, 'forward')
+    }
+  }
+
+  /** Copies of all parameters and persistent buffers by name: what io's formats write. */
   stateDict(): StateDict {
     return Object.fromEntries(
-      [...this.namedParameters()].map(([name, p]) => [name, { shape: p.shape, data: p.data() }]),
+      [...this.#state(new Set())].flatMap(([name, value]) =>
+        value instanceof Buffer && !value.persistent ? [] : [[name, { shape: value.shape, data: value.data() }]],
+      ),
     )
   }
 
-  /** Takes values by name, from arrays or tensors. Throws, with every missing, unexpected and misshaped key
-   *  named and nothing changed, unless the names and shapes are exactly those of this module. */
-  loadStateDict(state: Record<string, NDArray | Tensor>): void {
+  /** Takes values by name, from arrays or tensors. With `strict` (default) the names must be exactly those of
+   *  this module; without, names found on one side only are left alone. Throws, with every missing, unexpected
+   *  and misshaped key named and nothing changed, where something does not fit. Returns the names found on one
+   *  side only. torch.nn.Module.load_state_dict. */
+  loadStateDict(
+    state: Record<string, NDArray | Tensor>,
+    { strict = true }: { strict?: boolean } = {},
+  ): { missing: string[]; unexpected: string[] } {
     if (typeof state !== 'object' || state === null)
       throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)
-    const own = new Map(this.namedParameters())
+    const own = new Map([...this.#state(new Set())].filter(([, x]) => x instanceof Parameter || x.persistent))
     const faults: string[] = []
-    const values = new Map<Parameter, TypedArray>()
-    for (const [name, parameter] of own) {
+    const missing: string[] = []
+    const unexpected = Object.keys(state).filter((name) => !own.has(name))
+    const values = new Map<Tensor, TypedArray>()
+    for (const [name, target] of own) {
       const given = Object.hasOwn(state, name) ? state[name] : undefined
       const value = given instanceof Tensor ? { shape: given.shape, data: given.data() } : given
-      if (value === undefined) faults.push(`missing ${name} ${show(parameter.shape)}`)
-      else if (!isNDArray(value) || !(value.data instanceof Float32Array))
-        faults.push(`${name} is no array of f32 { shape, data }`)
-      else if (!sameShape(value.shape, parameter.shape))
-        faults.push(`${name} has shape ${show(value.shape)}, expected ${show(parameter.shape)}`)
-      else if (value.data.length !== parameter.size)
-        faults.push(`${name} has ${value.data.length} elements, expected ${parameter.size}`)
-      else values.set(parameter, value.data)
+      if (value === undefined) {
+        missing.push(name)
+        if (strict) faults.push(`missing ${name} ${show(target.shape)}`)
+      } else if (!isNDArray(value) || dtypeOf(value.data) !== target.dtype)
+        faults.push(`${name} is no array of ${target.dtype} { shape, data }`)
+      else if (!sameShape(value.shape, target.shape))
+        faults.push(`${name} has shape ${show(value.shape)}, expected ${show(target.shape)}`)
+      else if (value.data.length !== target.size)
+        faults.push(`${name} has ${value.data.length} elements, expected ${target.size}`)
+      else values.set(target, value.data)
     }
-    for (const name of Object.keys(state)) if (!own.has(name)) faults.push(`unexpected ${name}`)
+    if (strict) for (const name of unexpected) faults.push(`unexpected ${name}`)
     if (faults.length > 0) throw new Error(`loadStateDict: ${faults.join('; ')}`)
-    for (const [parameter, data] of values) elements(parameter).set(data)
+    for (const [target, data] of values) elements(target).set(data)
+    return { missing, unexpected }
+  }
+
+  /** What stands between the parentheses when the module is printed: its sizes and options. */
+  extraRepr(): string {
+    return ''
+  }
+
+  /** The module and those inside, one a line, as PyTorch prints them. */
+  toString(): string {
+    const inside = [...this.children()].map(([name, child]) => `(${name}): ${child}`.replaceAll('\n', '\n  '))
+    const extra = this.extraRepr()
+    return `${this.constructor.name}(${inside.length === 0 ? extra : `\n  ${[...(extra ? [extra] : []), ...inside].join('\n  ')}\n`})`
+  }
+
+  /** Node prints modules by this. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
   }
 }
 
-/** Own fields, those inside arrays by their index, as `layers.0`. */
+/** A field's name in a state dict: inProjWeight is in_proj_weight. */
+const nameOf = (field: string): string => field.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** Own fields by their names in state dicts, those inside arrays by their index, as `layers.0`. */
 function* fields(module: Module): Generator<[string, unknown]> {
-  for (const [name, value] of Object.entries(module)) {
+  for (const [field, value] of Object.entries(module)) {
+    const name = nameOf(field)
     if (Array.isArray(value)) for (const [i, item] of value.entries()) yield [`${name}.${i}`, item]
     else yield [name, value]
   }

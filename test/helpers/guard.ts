@@ -1,9 +1,9 @@
 // Guard bands around every block of linear memory, and NaN in what nobody has written yet: a kernel that
 // writes outside its output, or lets memory that is not its input into a result, fails the test that ran it.
 
-import { afterEach, expect } from 'vitest'
+import { afterAll, afterEach, expect } from 'vitest'
 import type { Command } from '../../src/core/command.ts'
-import * as commands from '../../src/core/commands.ts'
+import { families as kernels } from '../../src/core/commands.ts'
 import { Engine } from '../../src/core/engine.ts'
 import { Memory } from '../../src/core/memory.ts'
 
@@ -53,15 +53,18 @@ afterEach(() => {
   expect(checkGuards).not.toThrow()
 })
 
-/** Names of the kernels that ran eagerly in this file. */
-export const ran = new Set<string>()
+const ran = new Set<string>()
 const { runNow } = Engine.prototype
 Engine.prototype.runNow = function (command: Command) {
   ran.add(command.kernel.name)
   runNow.call(this, command)
 }
 
-/** Names of all kernels of the core. */
-export const kernels = Object.entries(commands)
-  .filter(([, value]) => typeof value === 'function')
-  .map(([name]) => name)
+/** Says that the tests of this file run every kernel of these families (files of assembly/kernels), and fails
+ *  the file when they do not. test/structure.test.ts asks that each family is covered by one file. */
+export function covers(...families: string[]): void {
+  afterAll(() => {
+    const idle = families.flatMap((family) => (kernels[family] ?? [`no family ${family}`]).filter((k) => !ran.has(k)))
+    expect(idle, 'kernels that no test of this file ran').toEqual([])
+  })
+}
