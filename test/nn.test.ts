@@ -79,3 +79,168 @@ test('parameters without a gradient are left alone', () => {
   expect(layers[1].stateDict()).toEqual(before)
   expect(layers[0].weight.grad).not.toBeNull()
 })
+
+test('buffers are kept but not learnt, named as PyTorch names them, and go through the state dict', () => {
+  class Norm extends nn.Module {
+    readonly weight = new nn.Parameter(lw.ones([2]))
+    readonly runningMean = new nn.Buffer(lw.zeros([2]))
+    readonly numBatchesTracked = new nn.Buffer(lw.zeros([], 'i32'))
+    readonly cache = new nn.Buffer(lw.zeros([5]), { persistent: false })
+    forward(x: lw.Tensor): lw.Tensor {
+      return x.mul(this.weight)
+    }
+  }
+  const net = new nn.Sequential(new Norm())
+  expect([...net.namedParameters()].map(([name]) => name)).toEqual(['0.weight'])
+  expect([...net.namedBuffers()].map(([name]) => name)).toEqual(['0.running_mean', '0.num_batches_tracked', '0.cache'])
+  const state = net.stateDict()
+  expect(Object.keys(state)).toEqual(['0.weight', '0.running_mean', '0.num_batches_tracked'])
+  const other = new nn.Sequential(new Norm())
+  other.loadStateDict({
+    ...state,
+    '0.running_mean': { shape: [2], data: Float32Array.of(3, 4) },
+    '0.num_batches_tracked': { shape: [], data: Int32Array.of(7) },
+  })
+  expect(other.buffers().map((b) => b.tolist())).toEqual([[3, 4], 7, [0, 0, 0, 0, 0]])
+  expect(() => other.loadStateDict({ ...state, '0.num_batches_tracked': lw.zeros([]) })).toThrow(
+    /num_batches_tracked is no array of i32/,
+  )
+  lw.scope(() => new Norm()).runningMean.data()
+})
+
+test('loadStateDict names every fault and changes nothing; without strict it takes what fits', () => {
+  const model = new nn.Sequential(new nn.Linear(2, 3), new nn.Linear(3, 1))
+  const before = model.stateDict()
+  const state = {
+    '0.weight': lw.ones([3, 2]),
+    '0.bias': lw.ones([4]),
+    '1.weight': lw.ones([1, 3]),
+    extra: lw.ones([1]),
+  }
+  expect(() => model.loadStateDict(state)).toThrow(
+    /0\.bias has shape \[4\], expected \[3\].*missing 1\.bias \[1\].*unexpected extra/,
+  )
+  expect(() => model.loadStateDict(state, { strict: false })).toThrow(/0\.bias has shape \[4\], expected \[3\]$/)
+  expect(model.stateDict()).toEqual(before)
+  const { '0.bias': _, ...rest } = state
+  expect(model.loadStateDict(rest, { strict: false })).toEqual({ missing: ['0.bias', '1.bias'], unexpected: ['extra'] })
+  expect(model.stateDict()['1.weight']?.data).toEqual(Float32Array.of(1, 1, 1))
+})
+
+test('freezing is honoured by a compiled step, and undone', () => {
+  const model = new nn.Sequential(new nn.Linear(2, 3), new nn.Tanh(), new nn.Linear(3, 1))
+  const first = model.layers[0] as nn.Linear
+  const optimizer = new lw.optim.Adam(model.parameters())
+  const step = lw.compile((x: lw.Tensor) => {
+    const loss = model.forward(x).sum()
+    optimizer.minimize(loss)
+    return loss
+  })
+  const x = lw.ones([4, 2])
+  first.requiresGrad(false)
+  const frozen = first.stateDict()
+  const learning = model.stateDict()['2.weight']
+  step(x)
+  expect(first.stateDict()).toEqual(frozen)
+  expect(model.stateDict()['2.weight']).not.toEqual(learning)
+  model.requiresGrad()
+  step(x)
+  expect(first.stateDict()).not.toEqual(frozen)
+})
+
+test('forward hooks read and replace what a layer gives, until they are removed', () => {
+  const model = new nn.Sequential(new nn.Linear(2, 3), new nn.ReLU(), new nn.Linear(3, 1))
+  const hidden = model.layers[1] as nn.ReLU
+  const x = lw.ones([4, 2])
+  const plain = model.forward(x).tolist()
+  const seen: unknown[] = []
+  const remove = hidden.registerForwardHook((module, inputs, output) => {
+    seen.push([module === hidden, (inputs[0] as lw.Tensor).shape, output.shape])
+  })
+  expect(model.forward(x).tolist()).toEqual(plain)
+  expect(seen).toEqual([[true, [4, 3], [4, 3]]])
+  const replace = hidden.registerForwardHook((_, __, output) => output.mul(0))
+  expect(model.forward(x).tolist()).toEqual(Array(4).fill([...(model.layers[2] as nn.Linear).bias!.data()]))
+  replace()
+  remove()
+  remove()
+  expect(model.forward(x).tolist()).toEqual(plain)
+  expect(seen).toHaveLength(2)
+  expect(Object.keys(model.stateDict())).toHaveLength(4)
+})
+
+test('a compiled function gives the activations that a hook took', () => {
+  const model = new nn.Sequential(new nn.Linear(2, 3), new nn.ReLU(), new nn.Linear(3, 1))
+  const taken: { hidden?: lw.Tensor } = {}
+  model.layers[1]?.registerForwardHook((_, __, output) => {
+    taken.hidden = output
+  })
+  const run = lw.compile((x: lw.Tensor) => ({ y: model.forward(x), hidden: taken.hidden }))
+  const x = lw.uniform([4, 2])
+  const { y, hidden } = run(x)
+  expect(hidden?.shape).toEqual([4, 3])
+  expect(model.layers[2]?.forward(hidden as lw.Tensor).data()).toEqual(y.data())
+})
+
+test('apply visits every module, the inner ones first', () => {
+  const model = new nn.Sequential(new nn.Linear(2, 3), new nn.Sequential(new nn.Tanh()))
+  const kinds: string[] = []
+  model.apply((module) => kinds.push(module.constructor.name))
+  expect(kinds).toEqual(['Linear', 'Tanh', 'Sequential', 'Sequential'])
+  expect([...model.namedModules()].map(([name]) => name)).toEqual(['', '0', '1', '1.0'])
+})
+
+test('lists and dictionaries hold modules under PyTorch names', () => {
+  class Net extends nn.Module {
+    readonly blocks = new nn.ModuleList([new nn.Linear(2, 2), new nn.Linear(2, 2)])
+    readonly heads = new nn.ModuleDict({ a: new nn.Linear(2, 1), myHead: new nn.Linear(2, 3) })
+    forward(x: lw.Tensor): Record<string, lw.Tensor> {
+      let h = x
+      for (const block of this.blocks) h = block.forward(h)
+      return Object.fromEntries([...this.heads].map(([name, head]) => [name, head.forward(h)]))
+    }
+  }
+  const net = new Net()
+  expect([...net.namedParameters()].map(([name]) => name)).toEqual(
+    ['blocks.0', 'blocks.1', 'heads.a', 'heads.myHead'].flatMap((name) => [`${name}.weight`, `${name}.bias`]),
+  )
+  expect(net.forward(lw.ones([1, 2])).myHead?.shape).toEqual([1, 3])
+  expect(net.blocks.length).toBe(2)
+  expect(net.blocks.at(-1)).toBe([...net.blocks][1])
+  expect(() => net.blocks.at(2)).toThrow(/index is 2, expected a whole number below 2/)
+  expect(() => net.heads.get('b')).toThrow(/no module b, expected one of a, myHead/)
+  expect(() => net.heads.set('a.b', new nn.Tanh() as never)).toThrow(/has no dot/)
+  expect(() => net.blocks.forward()).toThrow(/no forward of its own/)
+  expect(() => new nn.ModuleList([3 as never])).toThrow(/module 0 is number, expected a Module/)
+})
+
+test('models print as PyTorch prints them, and summaries show shapes and counts', () => {
+  const model = new nn.Sequential(new nn.Linear(784, 128), new nn.ReLU(), new nn.Linear(128, 10, { bias: false }))
+  expect(String(model)).toBe(
+    [
+      'Sequential(',
+      '  (0): Linear(inFeatures=784, outFeatures=128, bias=true)',
+      '  (1): ReLU()',
+      '  (2): Linear(inFeatures=128, outFeatures=10, bias=false)',
+      ')',
+    ].join('\n'),
+  )
+  model.layers[0]?.requiresGrad(false)
+  const before = lw.memoryStats().used
+  expect(nn.summary(model, [32, 784])).toBe(
+    [
+      'layer        output     parameters',
+      '──────────────────────────────────',
+      'Sequential   [32, 10]',
+      '  0: Linear  [32, 128]     100,480',
+      '  1: ReLU    [32, 128]',
+      '  2: Linear  [32, 10]        1,280',
+      '──────────────────────────────────',
+      '101,760 parameters, 100,480 frozen',
+    ].join('\n'),
+  )
+  expect(lw.memoryStats().used).toBe(before)
+  expect(nn.summary(model)).not.toMatch(/output/)
+  expect(() => nn.summary(model, [32, 783])).toThrow(/linear: input has shape \[32, 783\]/)
+  expect(Object.getOwnPropertyNames(model)).not.toContain('forward')
+})

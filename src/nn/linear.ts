@@ -31,6 +31,11 @@ export class Linear extends Module {
     this.bias = bias ? uniformFan([outFeatures], inFeatures, generator) : null
   }
 
+  override extraRepr(): string {
+    const [outFeatures, inFeatures] = this.weight.shape
+    return `inFeatures=${inFeatures}, outFeatures=${outFeatures}, bias=${this.bias !== null}`
+  }
+
   forward(input: Value): Tensor {
     return linear(input, this.weight, this.bias)
   }
