@@ -1,6 +1,5 @@
 // Layers, losses and whole trainings against PyTorch: fixtures/make.py computed what is expected here.
 
-import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
   compile,
@@ -11,33 +10,14 @@ import {
   nn,
   optim,
   type Reduction,
-  readSafetensors,
   relu,
   softmax,
   type Tensor,
   tanh,
   tensor,
-} from '../src/index.ts'
-import { U } from './helpers/check.ts'
-
-type Arrays = Record<string, NDArray>
-
-const fixture = (name: string): Arrays =>
-  readSafetensors(new Uint8Array(readFileSync(new URL(`fixtures/${name}.safetensors`, import.meta.url)))).tensors
-
-/** The arrays whose names start with `prefix/`, under the rest of their names. */
-const under = (arrays: Arrays, prefix: string): Arrays =>
-  Object.fromEntries(
-    Object.entries(arrays).flatMap(([name, array]) =>
-      name.startsWith(`${prefix}/`) ? [[name.slice(prefix.length + 1), array]] : [],
-    ),
-  )
-
-const array = (arrays: Arrays, name: string): NDArray => {
-  const found = arrays[name]
-  if (!found) throw new Error(`the fixture has no ${name}`)
-  return found
-}
+} from '../../src/index.ts'
+import { U } from '../helpers/check.ts'
+import { type Arrays, array, fixture, under } from '../helpers/pytorch.ts'
 
 /** Below the smallest normal f32, results need not have all their digits. */
 const TINY = 2 ** -126
