@@ -61,6 +61,11 @@ export class Child {
     return (await this.#ask(`run ${steps}`)).ms
   }
 
+  /** Where the time of a step went, as text. */
+  async profile() {
+    return (await this.#ask('profile ')).profile
+  }
+
   close() {
     this.#process.stdin.end()
     this.#process.kill()

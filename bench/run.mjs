@@ -31,6 +31,7 @@ const help = `Usage: npm run bench -- [options]
   --rounds N       rounds of about ${ROUND_MS} ms that are timed; default 7
   --node PATH|24   run Lanewise and all peers in JavaScript on this Node, or on the 24 of bench's packages;
                    default the one that runs this (jax-js: 24)
+  --profile CASE   where the time of a step of Lanewise goes: time, rate and bytes of each kernel
   --json           one JSON object a line: case, impl, ms or gflops, ratio
   --help
 
@@ -46,6 +47,7 @@ function options() {
         peers: { type: 'string', default: peers.join() },
         rounds: { type: 'string', default: '7' },
         node: { type: 'string' },
+        profile: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -53,6 +55,10 @@ function options() {
     const chosen = values.peers === 'none' ? [] : values.peers.split(',').filter((name) => name !== '')
     const unknown = chosen.find((name) => !impls.some((impl) => impl.name === name))
     if (unknown !== undefined) throw new Error(`--peers: no peer ${unknown}, expected some of ${peers.join()}, or none`)
+    if (values.profile !== undefined && !cases.some(({ name }) => name === values.profile))
+      throw new Error(
+        `--profile: no case ${values.profile}, expected one of ${cases.map(({ name }) => name).join(', ')}`,
+      )
     const entries = cases.filter(({ name }) => name.includes(values.case))
     if (entries.length === 0)
       throw new Error(`--case: no case has ${values.case} in its name: ${cases.map(({ name }) => name).join(', ')}`)
@@ -172,6 +178,14 @@ function printed({ case: name, impl, ms, gflops, ratio }) {
 const settings = options()
 if (settings.help) {
   console.log(help)
+  process.exit()
+}
+if (settings.profile !== undefined) {
+  const child = await Child.start(commandsOf(impls[0], settings.node))
+  await child.prepare({ ...cases.find(({ name }) => name === settings.profile), profile: true })
+  await warmUp(child)
+  console.log(await child.profile())
+  child.close()
   process.exit()
 }
 install()

@@ -263,3 +263,41 @@ describe('tracing', () => {
     expect(() => compile(async (x: Tensor) => x)(tensor([1]))).toThrow(/returned a Promise/)
   })
 })
+
+test('a profile lists time, rate and bytes of each kernel, and changes no bit', () => {
+  const build = () => {
+    lw.manualSeed(1)
+    const model = new lw.nn.Sequential(new lw.nn.Linear(20, 30), new lw.nn.ReLU(), new lw.nn.Linear(30, 4))
+    return { model, optimizer: new lw.optim.Adam(model.parameters()) }
+  }
+  const runs = [false, true].map((profile) => {
+    const { model, optimizer } = build()
+    const step = lw.compile(
+      (x: lw.Tensor, y: lw.Tensor) => {
+        const loss = lw.losses.crossEntropy(model.forward(x), y)
+        optimizer.minimize(loss)
+        return loss
+      },
+      { profile },
+    )
+    const x = lw.uniform([8, 20], 0, 1, new lw.Generator(2))
+    const y = lw.tensor(Int32Array.from([0, 1, 2, 3, 0, 1, 2, 3]))
+    const found = Array.from({ length: 5 }, () => step(x, y).item())
+    return { found, step, state: model.stateDict() }
+  })
+  type Run = (typeof runs)[number]
+  const [plain, profiled] = runs as [Run, Run]
+  expect(plain.step.profile).toBeNull()
+  expect({ ...profiled, step: 0 }).toEqual({ ...plain, step: 0 })
+  const profile = profiled.step.profile as lw.Profile
+  const rows = profile.rows()
+  expect(profile.runs).toBe(5)
+  expect(rows.map(({ kernel, size }) => `${kernel} ${size}`)).toContain('gemm 8×20×30 NT')
+  const gemm = rows.find(({ size }) => size === '8×20×30 NT') as lw.ProfileRow
+  // [8, 20], [30, 20], [30] and [8, 30], 4 bytes each; the scratch is not counted.
+  expect(gemm.bytes).toBe(4 * (8 * 20 + 30 * 20 + 30 + 8 * 30))
+  expect(gemm.gflops).toBeGreaterThan(0)
+  expect(rows.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1)
+  expect(String(profile)).toMatch(/kernel +size +calls +ms +share +GFLOP\/s +MB\n[\s\S]*adam[\s\S]*mean of 5 runs/)
+  expect(() => lw.compile(() => 0, { profil: true } as never)).toThrow(/unknown option profil, expected profile/)
+})

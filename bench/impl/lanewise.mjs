@@ -12,12 +12,13 @@ serve(versionOf('..'), {
   gemm(entry) {
     // Captured, not passed: inputs of a compiled function are copied in, and no peer copies its factors.
     const [a, b] = factors(entry).map((data) => tensor(data, { shape: [entry.n, entry.n] }))
-    const product = compile(() => a.matmul(b))
+    const product = compile(() => a.matmul(b), { profile: entry.profile })
     let c
     return {
       step() {
         c = product()
       },
+      profile: () => product.profile,
       result: () => c.data(),
     }
   },
@@ -41,11 +42,14 @@ serve(versionOf('..'), {
     )
     const Optimizer = { adam: optim.Adam, sgd: optim.SGD }[entry.optimizer]
     const optimizer = new Optimizer(model.parameters(), { lr: entry.lr })
-    const step = compile((x, y) => {
-      const loss = losses[entry.loss](model.forward(x), y)
-      optimizer.minimize(loss)
-      return loss
-    })
+    const step = compile(
+      (x, y) => {
+        const loss = losses[entry.loss](model.forward(x), y)
+        optimizer.minimize(loss)
+        return loss
+      },
+      { profile: entry.profile },
+    )
     const { batch, sizes } = entry
     const next = cycle(
       batches(entry).map(({ x, y }) => [
@@ -59,6 +63,7 @@ serve(versionOf('..'), {
         const [x, y] = next()
         loss = step(x, y).item()
       },
+      profile: () => step.profile,
       result: () => loss,
     }
   },

@@ -2,10 +2,12 @@
 //   (loaded)            { version, runtime }
 //   prepare CASE        { check }             builds the case (JSON) and does its first 20 steps
 //   run N               { ms }                N steps
+//   profile             { profile }           text: where the time of a step goes (a case with profile: true)
 // Any answer may be { error } instead.
 //
 // `builders` has a function for each kind of case. It gets the case and returns
 //   step()    one step; a Promise when the library makes it so
+//   profile() text, where the implementation can be profiled
 //   result()  the numbers that the last step computed: its loss, or the elements of the product
 // The driver compares the mean of the result after 20 steps across implementations.
 
@@ -38,6 +40,7 @@ export async function serve(version, builders) {
       return { check: values.reduce((sum, value) => sum + value, 0) / values.length }
     },
     run: async (text) => ({ ms: await run(Number(text)) }),
+    profile: async () => ({ profile: String(runner.profile()) }),
   }
   answer({ version, runtime: `Node ${process.versions.node}` })
   for await (const line of createInterface({ input: process.stdin })) {

@@ -7,6 +7,7 @@ import { encode, encodedWords } from './encode.ts'
 import { kernelBytes } from './kernels.ts'
 import { Memory, type MemoryStats } from './memory.ts'
 import { type Plan, plan } from './plan.ts'
+import { Profile } from './profile.ts'
 import { Storage } from './storage.ts'
 
 export interface InitOptions {
@@ -20,10 +21,12 @@ export interface InitOptions {
 const PAGE = 65536
 const INITIAL_PAGES = 16
 
-/** A run of commands, encoded: what `Engine.run` runs. */
+/** A run of commands, encoded. */
 export interface Program {
-  readonly address: number
   readonly commands: readonly Command[]
+  /** Times of the commands, when the program was loaded to be profiled. */
+  readonly profile: Profile | null
+  run(): void
   /** Whether all storages are still where the program knows them. */
   current(): boolean
   dispose(): void
@@ -71,29 +74,54 @@ export class Engine {
   }
 
   /** Places the values of a trace and writes its program. `kept` are values wanted after each run, with the
-   *  number of tensors that view each: they become storages of their own, which outlive the program. */
-  load(trace: Trace, kept: ReadonlyMap<Storage, number>, owner: string): Program {
+   *  number of tensors that view each: they become storages of their own, which outlive the program. A program
+   *  to be profiled is encoded as one of its own for each command. */
+  load(trace: Trace, kept: ReadonlyMap<Storage, number>, owner: string, profiled = false): Program {
     const planned: Plan = plan(trace.commands, kept.keys())
     const arena = Storage.held(this.memory, planned.arena, owner)
     const { commands } = planned
+    const parts = profiled ? commands.map((command) => [command]) : [commands]
+    const sizes = parts.map((part) => 4 * encodedWords(part))
     let words: Storage
     try {
-      words = Storage.held(this.memory, 4 * encodedWords(commands), owner)
+      words = Storage.held(
+        this.memory,
+        sizes.reduce((sum, size) => sum + size, 0),
+        owner,
+      )
     } catch (error) {
       arena.release()
       throw error
     }
     for (const [storage, place] of planned.places) storage.address = arena.address + place
-    encode(commands, this.memory.i32, words.address)
+    let next = words.address
+    const places = parts.map((part, i) => {
+      const address = next
+      encode(part, this.memory.i32, address)
+      next += sizes[i] as number
+      return address
+    })
     for (const [storage, holders] of kept) {
       const place = planned.places.get(storage)
       if (place !== undefined) storage.settle(arena, place, holders)
     }
     const held = [...planned.held]
     for (const storage of held) storage.retain()
+    const profile = profiled ? new Profile(commands) : null
+    const start = places[0] as number
     return {
-      address: words.address,
       commands,
+      profile,
+      run: profile
+        ? () => {
+            profile.runs++
+            for (let i = 0; i < parts.length; i++) {
+              const before = performance.now()
+              this.run(places[i] as number, parts[i] as readonly Command[])
+              profile.add(i, performance.now() - before)
+            }
+          }
+        : () => this.run(start, commands),
       current: () => !held.some((storage) => storage.left),
       dispose() {
         for (const storage of [arena, words, ...held]) storage.release()

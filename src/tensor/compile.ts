@@ -2,8 +2,10 @@
 
 import { copy, copyBytes } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, type Program, Trace, withTrace } from '../core/engine.ts'
+import type { Profile } from '../core/profile.ts'
 import { resolve, type Storage } from '../core/storage.ts'
 import { gradRecords, stateVersion } from './guards.ts'
+import { checkOptions } from './options.ts'
 import { tensorsIn } from './scope.ts'
 import { sameShape, show } from './shape.ts'
 import { recording } from './tape.ts'
@@ -18,6 +20,8 @@ const MAX_PROGRAMS = 64
 export type Compiled<A extends readonly Input[], R> = ((...inputs: { [I in keyof A]: Input }) => R) & {
   /** Number of programs in the cache: one for each combination of input shapes seen. */
   readonly programs: number
+  /** Where the time of the latest program went, command by command; null unless compiled with `profile`. */
+  readonly profile: Profile | null
   /** Frees all programs, and the tensors they returned. */
   dispose(): void
 }
@@ -38,6 +42,11 @@ interface Entry {
   gradients: { leaf: Tensor; needs: 'null' | 'value' | 'any'; after: Tensor | null }[]
 }
 
+export interface CompileOptions {
+  /** Measure each command by itself (about half a microsecond a command); default false. */
+  profile?: boolean
+}
+
 /** Turns a function of tensors into one that runs as a single call of the core.
  *
  *  `fn` is traced at the first call for each combination of input shapes and dtypes: its JavaScript runs
@@ -46,13 +55,17 @@ interface Entry {
  *  every call, overwritten by the next one: read them, or clone() them, before. */
 export function compile<A extends readonly Input[], R>(
   fn: (...inputs: { [I in keyof A]: Tensor }) => R,
+  options: CompileOptions = {},
 ): Compiled<A, R> {
+  checkOptions('compile', options, ['profile'])
+  const { profile = false } = options
+  if (typeof profile !== 'boolean') throw new TypeError(`compile: profile is ${String(profile)}, expected a boolean`)
   if (typeof fn !== 'function') throw new TypeError(`compile: fn is ${typeof fn}, expected a function of tensors`)
   const cache: { entries: Entry[] } = { entries: [] }
   const call = (...inputs: Input[]): R => {
     if (currentTrace())
       return fn(...(inputs.map((x) => (x instanceof Tensor ? x : tensor(x))) as { [I in keyof A]: Tensor }))
-    const engine = currentEngine('compile')
+    currentEngine('compile')
     checkInputs(inputs)
     let entry = find(cache.entries, inputs)
     if (!entry) {
@@ -60,7 +73,7 @@ export function compile<A extends readonly Input[], R>(
       const stale = cache.entries.filter(({ program }, i) => !program.current() || i >= MAX_PROGRAMS - 1)
       cache.entries = cache.entries.filter((old) => !stale.includes(old))
       for (const old of stale) free(old)
-      entry = trace(fn as (...inputs: Tensor[]) => R, inputs)
+      entry = trace(fn as (...inputs: Tensor[]) => R, inputs, profile)
       cache.entries.unshift(entry)
     } else if (entry !== cache.entries[0]) {
       cache.entries.splice(cache.entries.indexOf(entry), 1)
@@ -68,7 +81,7 @@ export function compile<A extends readonly Input[], R>(
     }
     for (let i = 0; i < inputs.length; i++) if (entry.wanted[i]) copyIn(entry.inputs[i] as Tensor, inputs[i] as Input)
     try {
-      engine.run(entry.program.address, entry.program.commands)
+      entry.program.run()
     } catch (error) {
       throw blame(inputs, error)
     }
@@ -79,7 +92,10 @@ export function compile<A extends readonly Input[], R>(
     return entry.result as R
   }
   programs.register(call, cache)
-  Object.defineProperty(call, 'programs', { get: () => cache.entries.length })
+  Object.defineProperties(call, {
+    programs: { get: () => cache.entries.length },
+    profile: { get: () => cache.entries[0]?.program.profile ?? null },
+  })
   return Object.assign(call, {
     dispose() {
       for (const entry of cache.entries) free(entry)
@@ -188,7 +204,7 @@ function copyIn(to: Tensor, from: Input): void {
   else memory.u8.set(from.data, address)
 }
 
-function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[]): Entry {
+function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[], profile: boolean): Entry {
   const engine = currentEngine('compile')
   const commands = new Trace()
   const records = gradRecords(commands)
@@ -215,7 +231,7 @@ function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[]): E
           after: leaf.grad,
         })),
       )
-      const program = engine.load(commands, kept, 'compile')
+      const program = engine.load(commands, kept, 'compile', profile)
       for (const output of results) output.settle()
       const read = new Set<Storage>()
       for (const { args } of program.commands)
