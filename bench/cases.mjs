@@ -44,6 +44,17 @@ export const cases = [
     loss: 'crossEntropy',
     ...adam,
   },
+  { name: 'cold', kind: 'cold' },
+  { name: 'logreg', kind: 'mlp', batch: 32, sizes: [784, 10], activation: 'relu', loss: 'crossEntropy', ...adam },
+  { name: 'cnn-small', kind: 'cnn', batch: 32, side: 28, kernel: 3, channels: [1, 8, 16], hidden: [], ...adam },
+  { name: 'cnn-large', kind: 'cnn', batch: 64, side: 28, kernel: 5, channels: [1, 32, 64], hidden: [128], ...adam },
+  { name: 'gpt', kind: 'gpt', batch: 12, length: 64, vocabulary: 65, width: 128, heads: 4, blocks: 4, ...adam },
+  { name: 'lstm', kind: 'lstm', batch: 16, length: 32, inputs: 64, hidden: 128, ...adam },
+  // One operation each, with the gradients of all that it takes.
+  { name: 'conv-1x1', kind: 'op', op: 'conv', shapes: [[32, 64, 14, 14], [128, 64, 1, 1], [128]] }, // biome-ignore format: one line a case
+  { name: 'layernorm', kind: 'op', op: 'layerNorm', shapes: [[768, 256], [256], [256]] }, // biome-ignore format: one line a case
+  { name: 'softmax', kind: 'op', op: 'softmax', shapes: [[768, 256]] },
+  { name: 'embedding', kind: 'op', op: 'embedding', shapes: [[1000, 128]], indices: [12, 64] },
 ]
 
 const BATCHES = 20
@@ -92,6 +103,54 @@ export const batches = ({ batch, sizes, loss }) =>
         : Int32Array.from(uniform(batch, 1001 + 2 * i), (u) => Math.floor(u * outputs))
     return { x, y }
   })
+
+/** How the parameter at `index` of all, sorted by PyTorch's names, starts: vectors of factors (of norms) at 1, any
+ *  other from U(±1/√inputs). */
+export function initial(name, shape, index) {
+  const size = shape.reduce((a, b) => a * b, 1)
+  if (shape.length === 1 && name.endsWith('weight')) return new Float32Array(size).fill(1)
+  const bound = 1 / Math.sqrt(shape.length === 1 ? size : size / shape[0])
+  return uniform(size, 100 + index, -bound, bound)
+}
+
+/** Numbers of a stream as whole numbers below `limit`. */
+export const integers = (count, stream, limit) => Int32Array.from(uniform(count, stream), (u) => Math.floor(u * limit))
+
+/** Batches of inputs of the given shape and class indices [batch]; x in 0 .. 1. */
+export const labelled = ({ batch }, shape, classes) =>
+  Array.from({ length: BATCHES }, (_, i) => ({
+    x: { data: uniform(batch * shape.reduce((a, b) => a * b, 1), 1000 + 2 * i), shape: [batch, ...shape] },
+    y: { data: integers(batch, 1001 + 2 * i, classes), shape: [batch] },
+  }))
+
+/** Batches of symbols [batch, length] and those to predict [batch · length]. */
+export const symbols = ({ batch, length, vocabulary }) =>
+  Array.from({ length: BATCHES }, (_, i) => ({
+    x: { data: integers(batch * length, 1000 + 2 * i, vocabulary), shape: [batch, length] },
+    y: { data: integers(batch * length, 1001 + 2 * i, vocabulary), shape: [batch * length] },
+  }))
+
+/** The inputs of an operation, and the gradient of its result. */
+export const operands = ({ shapes, indices }) => ({
+  inputs: shapes.map((shape, i) => ({
+    data: uniform(
+      shape.reduce((a, b) => a * b, 1),
+      10 + i,
+      -1,
+      1,
+    ),
+    shape,
+  })),
+  indices: indices && {
+    data: integers(
+      indices.reduce((a, b) => a * b, 1),
+      20,
+      shapes[0][0],
+    ),
+    shape: indices,
+  },
+  gradient: (size) => uniform(size, 30, -1, 1),
+})
 
 /** A function that gives the items of a list one by one, over and over. */
 export function cycle(list) {

@@ -1,18 +1,23 @@
 // Who is measured. An implementation is a file in impl/ that answers the driver (see impl/serve.mjs), and a
-// line here; `kinds` are the kinds of cases it can build, `node: 24` asks for the Node of bench/'s packages.
+// line here; `kinds` are the kinds of cases it can build (`except` cases by name, too slow or
+// too large to be of use), `node: 24` asks for the Node of bench/'s packages.
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const training = ['mlp']
+const layers = ['cnn', 'gpt', 'lstm', 'op']
 
 export const impls = [
-  { name: 'lanewise', file: 'lanewise.mjs', kinds: ['gemm', ...training] },
-  { name: 'tfjs-wasm', file: 'tfjs.mjs', kinds: ['gemm', ...training] },
+  { name: 'lanewise', file: 'lanewise.mjs', kinds: ['gemm', 'cold', ...training, ...layers] },
+  // Its wasm backend has no gradient of a convolution or an embedding, and its cpu backend is plain JavaScript.
+  { name: 'tfjs-wasm', file: 'tfjs.mjs', kinds: ['gemm', ...training, 'lstm'] },
+  { name: 'tfjs-cpu', file: 'tfjs-cpu.mjs', kinds: ['cnn'], except: ['cnn-large'] },
   // Made for the newest engines: it refers to `navigator` (Node 21) and Float16Array (Node 24).
   { name: 'jax-js', file: 'jax.mjs', kinds: ['gemm', ...training], node: 24 },
   { name: 'ort-web', file: 'ort.mjs', kinds: ['gemm'] },
-  { name: 'pytorch', file: 'pytorch.py', kinds: ['gemm', ...training] },
+  { name: 'plain-js', file: 'plain.mjs', kinds: ['mlp'], except: ['mlp-small', 'mlp-large', 'logreg'] },
+  { name: 'pytorch', file: 'pytorch.py', kinds: ['gemm', ...training, ...layers] },
 ]
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))

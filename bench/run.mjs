@@ -121,7 +121,9 @@ async function start(impl, node) {
 
 /** Median milliseconds a step of every implementation that can do the case, ours first; nothing without ours. */
 async function measure(entry, { impls, node, rounds }) {
-  const able = impls.filter(({ name, kinds }) => kinds.includes(entry.kind) && !absent.has(name))
+  const able = impls.filter(
+    ({ name, kinds, except = [] }) => kinds.includes(entry.kind) && !except.includes(entry.name) && !absent.has(name),
+  )
   let racers = []
   const skip = ({ name }, error) => {
     racers = racers.filter((racer) => racer.name !== name)

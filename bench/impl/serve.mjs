@@ -7,6 +7,7 @@
 //
 // `builders` has a function for each kind of case. It gets the case and returns
 //   step()    one step; a Promise when the library makes it so
+//   timed     whether step() gives the milliseconds itself (a fresh process, by its own clock)
 //   profile() text, where the implementation can be profiled
 //   result()  the numbers that the last step computed: its loss, or the elements of the product
 // The driver compares the mean of the result after 20 steps across implementations.
@@ -23,6 +24,11 @@ const answer = (object) => process.stdout.write(`${JSON.stringify(object)}\n`)
 export async function serve(version, builders) {
   let runner
   const run = async (steps) => {
+    if (runner.timed) {
+      let ms = 0
+      for (let i = 0; i < steps; i++) ms += runner.step()
+      return ms
+    }
     const start = performance.now()
     for (let i = 0; i < steps; i++) {
       const pending = runner.step()
