@@ -14,6 +14,7 @@ export * as nn from './nn/index.ts'
 export { relu, sigmoid, tanh } from './ops/activation.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
+export { dropout, dropout2d } from './ops/dropout.ts'
 export {
   abs,
   add,
@@ -44,6 +45,7 @@ export {
   sub,
   where,
 } from './ops/elementwise.ts'
+export { embedding } from './ops/gather.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export {
