@@ -11,6 +11,15 @@ export type { LossOptions, Reduction } from './losses/index.ts'
 export * as losses from './losses/index.ts'
 export * as nn from './nn/index.ts'
 export { relu, sigmoid, tanh } from './ops/activation.ts'
+export {
+  type ConvOptions,
+  type ConvOptions1d,
+  type ConvTransposeOptions,
+  conv1d,
+  conv2d,
+  convTranspose2d,
+  type Pair,
+} from './ops/conv.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
 export {
