@@ -3,7 +3,7 @@
 // positions, for each image and group:
 //
 //   y  [O, P] = W [O, K] · patches [K, P]       panels of 8 positions, tiles of 6 output channels
-//   dWᵀ[K, O] = patches [K, P] · dYᵀ [P, O]     tiles of 6 rows of patches; images add up in their order
+//   dWᵀ[K, O] = patches [K, P] · dYᵀ [P, O]     tiles of 6 rows of patches; small images are joined
 //   dX        = Wᵀ [K, O] · dY [O, P]           rows of patches, added back to where they came from
 //
 // A group of one input channel goes without products. geometry: see Geometry.
@@ -129,11 +129,12 @@ function multiplyGroup(
   } while (start < k)
 }
 
-/** dw = Σ over images of dy · patchesᵀ.  dw: as weight; x, dy: as in conv2d; chunk: positions in a product.
- *  buffer, in floats, with O = outChannels / groups: 6 × 8 for a tile, K for offsets, channels / groups × imageHeight
- *  × imageWidth when padded, K × O for sums, O rounded up to 8 × chunk for panels, 6 × (chunk + ROW_GAP) for rows of
- *  patches, and 16 more. */
-export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: Ints, chunk: i32): void {
+/** dw = Σ over images of dy · patchesᵀ.  dw: as weight; x, dy: as in conv2d; chunk: positions of an image in a product;
+ *  images: how many images share one, 1 unless a chunk is all positions.
+ *  buffer, in floats, with O = outChannels / groups, depth = images × chunk: 6 × 8 for a tile, K for offsets, images ×
+ *  channels / groups × imageHeight × imageWidth when padded, K × O for sums, O rounded up to 8 × depth for panels,
+ *  6 × (depth + ROW_GAP) for rows of patches, and 16 more. */
+export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: Ints, chunk: i32, images: i32): void {
   const batch = field(geometry, Geometry.batch)
   const groups = field(geometry, Geometry.groups)
   const channels = field(geometry, Geometry.channels) / groups
@@ -143,27 +144,34 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
   const columnsO = field(geometry, Geometry.outChannels) / groups
   const patch = patchSize(geometry)
   const depthwise = isDepthwise(geometry)
+  const input = <usize>(channels * field(geometry, Geometry.height) * field(geometry, Geometry.width)) << 2
+  const output = <usize>(columnsO * positions) << 2
+  const copiedBytes = padded ? <usize>(channels * plane) << 2 : 0
   const offsets = buffer + TILE
   const copied = at(offsets, patch)
-  const copiedBytes = padded ? <usize>(channels * plane) << 2 : 0
-  const sums = copied + copiedBytes
+  const sums = copied + <usize>images * copiedBytes
   const panels = sums + (<usize>(patch * columnsO) << 2)
-  const panel = <usize>chunk * PANEL_ROW
-  const rowsOfPatches = panels + <usize>((columnsO + TILE_COLUMNS - 1) / TILE_COLUMNS) * panel
-  const lda = <usize>(chunk + ROW_GAP) << 2
+  const panel = <usize>(images * chunk) * PANEL_ROW
+  const lines = panels + <usize>((columnsO + TILE_COLUMNS - 1) / TILE_COLUMNS) * panel
+  const lda = <usize>(images * chunk + ROW_GAP) << 2
   const ldc = <usize>columnsO << 2
-  const input = <usize>(channels * field(geometry, Geometry.height) * field(geometry, Geometry.width)) << 2
+  // From one image to the next: in what patches are read from, and in dy.
+  const stepImage = padded ? copiedBytes : <usize>groups * input
+  const stepDy = <usize>groups * output
   patchOffsets(offsets, geometry)
-  memory.fill(copied, 0, copiedBytes)
+  memory.fill(copied, 0, <usize>images * copiedBytes)
   for (let g = 0; g < groups; g++) {
     memory.fill(sums, 0, <usize>(patch * columnsO) << 2)
-    for (let b = 0; b < batch; b++) {
-      let image = x + <usize>(b * groups + g) * input
+    for (let b = 0; b < batch; b += images) {
+      const together = min(images, batch - b)
+      const source = x + <usize>(b * groups + g) * input
       if (padded) {
-        copyInside(copied, image, channels, geometry, false)
-        image = copied
+        for (let i = 0; i < together; i++) {
+          copyInside(copied + <usize>i * copiedBytes, source + <usize>(i * groups) * input, channels, geometry, false)
+        }
       }
-      const d = dy + (<usize>((b * groups + g) * columnsO * positions) << 2)
+      const image = padded ? copied : source
+      const d = dy + <usize>(b * groups + g) * output
       if (depthwise) {
         for (let k = 0; k < patch; k++) {
           const from = image + <usize>load<u32>(at(offsets, k))
@@ -177,19 +185,24 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
       for (let from = 0; from < positions; from += chunk) {
         const count = min(chunk, positions - from)
         for (let o = 0, p = panels; o < columnsO; o += TILE_COLUMNS, p += panel) {
-          packTransposed(p, at(d, o * positions + from), <usize>positions << 2, count, min(columnsO - o, TILE_COLUMNS))
+          for (let i = 0; i < together; i++) {
+            const q = at(d, o * positions + from) + <usize>i * stepDy
+            packTransposed(p + <usize>(i * count) * PANEL_ROW, q, <usize>positions << 2, count, min(columnsO - o, TILE_COLUMNS))
+          }
         }
         const first = b == 0 && from == 0
         for (let k = 0, rows = 0; k < patch; k += rows) {
           rows = tileRows(patch - k)
-          for (let i = 0; i < rows; i++) {
-            packPatchRow(rowsOfPatches + <usize>i * lda, image + <usize>load<u32>(at(offsets, k + i)), from, count, geometry)
+          for (let r = 0; r < rows; r++) {
+            const p = image + <usize>load<u32>(at(offsets, k + r))
+            const line = lines + <usize>r * lda
+            for (let i = 0; i < together; i++) packPatchRow(at(line, i * count), p + <usize>i * stepImage, from, count, geometry)
           }
           for (let o = 0, p = panels; o < columnsO; o += TILE_COLUMNS, p += panel) {
             const width = min(columnsO - o, TILE_COLUMNS)
             const c = at(sums, k * columnsO + o)
             const direct = first && width == TILE_COLUMNS
-            multiplyTile(rows, width, false, direct ? c : buffer, direct ? ldc : PANEL_ROW, rowsOfPatches, lda, p, PANEL_ROW, count)
+            multiplyTile(rows, width, false, direct ? c : buffer, direct ? ldc : PANEL_ROW, lines, lda, p, PANEL_ROW, together * count)
             if (!direct) finishTile(c, ldc, buffer, PANEL_ROW, rows, width, !first, 0, Activation.none)
           }
         }

@@ -83,10 +83,14 @@ function plan(g: Geometry) {
   const positions = outHeight * outWidth
   const patch = (g.channels / g.groups) * g.kernel[0] * g.kernel[1]
   const plane = padded ? (image[0] as number) * (image[1] as number) : 0
-  const chunk = Math.min(8 * Math.ceil(positions / 8), Math.max(64, Math.min(1024, 8 * Math.floor(8192 / rows))))
+  // Panels of dY fill 256 KB of the second-level cache, as long as that leaves products worth their start.
+  const depth = Math.max(64, Math.min(1024, 8 * Math.floor(8192 / rows)))
+  const chunk = Math.min(8 * Math.ceil(positions / 8), depth)
+  const depthwise = g.groups > 1 && g.groups === g.channels
+  const images = depthwise ? 1 : Math.max(1, Math.min(g.batch, Math.floor(depth / chunk)))
   const tile = core.TILE_ROWS * core.TILE_COLUMNS
-  const line = core.TILE_ROWS * (chunk + core.ROW_GAP)
-  const panels = core.TILE_COLUMNS * Math.ceil(rows / core.TILE_COLUMNS) * chunk
+  const lines = (length: number): number => core.TILE_ROWS * (length + core.ROW_GAP)
+  const panels = core.TILE_COLUMNS * Math.ceil(rows / core.TILE_COLUMNS) * images * chunk
   const oneGroup = (g.channels / g.groups) * plane
   return {
     list: [
@@ -94,15 +98,16 @@ function plan(g: Geometry) {
       ...[...g.kernel, ...g.stride, ...g.dilation, ...g.padding, g.groups, ...image, Number(padded)],
     ],
     chunk,
+    images,
     forward: 4 * (tile + patch + g.channels * plane + Math.min(patch, core.DEPTH) * core.TILE_COLUMNS + 16),
-    weight: 4 * (tile + patch + oneGroup + patch * rows + panels + line + 16),
-    input: 4 * (patch + oneGroup + 6 * Math.ceil(patch / 6) * rows + rows * chunk + line + 16),
+    weight: 4 * (tile + patch + images * oneGroup + patch * rows + panels + lines(images * chunk) + 16),
+    input: 4 * (patch + oneGroup + 6 * Math.ceil(patch / 6) * rows + rows * chunk + lines(chunk) + 16),
   }
 }
 
 /** The three products; x, w, y are of the geometry's shapes. */
 function products(op: string, g: Geometry) {
-  const { list, chunk, ...bytes } = plan(g)
+  const { list, chunk, images, ...bytes } = plan(g)
   const shapeW = [g.outChannels, g.channels / g.groups, ...g.kernel]
   return {
     forward(x: Tensor, w: Tensor, bias: Tensor | null): Tensor {
@@ -117,7 +122,7 @@ function products(op: string, g: Geometry) {
     },
     weight(x: Tensor, dy: Tensor): Tensor {
       const dw = empty(op, shapeW)
-      withScratch(bytes.weight, op, (buffer) => emit(core.conv2dWeight(dw, x, dy, buffer, list, chunk)))
+      withScratch(bytes.weight, op, (buffer) => emit(core.conv2dWeight(dw, x, dy, buffer, list, chunk, images)))
       return dw
     },
   }

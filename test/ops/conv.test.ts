@@ -59,6 +59,7 @@ describe('conv2d', () => {
     ['dilation', [1, 2, 9, 9], [3, 2, 3, 3], { dilation: 2, padding: 2 }],
     ['dilation 1 by 3', [1, 2, 5, 10], [3, 2, 2, 3], { dilation: [1, 3] }],
     ['dilation, same', [1, 2, 6, 5], [3, 2, 3, 2], { dilation: [2, 3], padding: 'same' }],
+    ['images that share a product, the last alone', [23, 1, 8, 8], [2, 1, 2, 2], { padding: 1 }],
     ['two groups', [2, 4, 5, 5], [6, 2, 3, 3], { groups: 2, padding: 1 }],
     ['depthwise', [2, 3, 5, 13], [3, 1, 3, 3], { groups: 3, padding: 1 }],
     ['depthwise, stride 2', [2, 3, 6, 19], [3, 1, 3, 3], { groups: 3, stride: 2 }],
