@@ -69,6 +69,18 @@ export {
   triu,
   unsqueeze,
 } from './ops/part.ts'
+export {
+  type AvgPool1dOptions,
+  type AvgPool2dOptions,
+  adaptiveAvgPool2d,
+  avgPool1d,
+  avgPool2d,
+  type MaxPool1dOptions,
+  type MaxPool2dOptions,
+  maxPool1d,
+  maxPool2d,
+  type OutputSize,
+} from './ops/pool.ts'
 export { Generator, manualSeed, normal, uniform } from './ops/random.ts'
 export {
   argmax,

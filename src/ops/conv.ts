@@ -200,7 +200,7 @@ export interface ConvOptions1d {
 const names = ['stride', 'padding', 'dilation', 'groups']
 
 /** One whole number as the width of a pair whose height does nothing. */
-function lengthwise(op: string, name: string, value: unknown, least: number, height: number): [number, number] {
+export function lengthwise(op: string, name: string, value: unknown, least: number, height: number): [number, number] {
   if (!Number.isInteger(value) || (value as number) < least)
     throw new RangeError(`${op}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least}`)
   return [height, value as number]
