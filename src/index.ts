@@ -12,6 +12,15 @@ export type { LossOptions, Reduction } from './losses/index.ts'
 export * as losses from './losses/index.ts'
 export * as nn from './nn/index.ts'
 export { relu, sigmoid, tanh } from './ops/activation.ts'
+export {
+  type ConvOptions,
+  type ConvOptions1d,
+  type ConvTransposeOptions,
+  conv1d,
+  conv2d,
+  convTranspose2d,
+  type Pair,
+} from './ops/conv.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
 export { dropout, dropout2d } from './ops/dropout.ts'
@@ -63,6 +72,18 @@ export {
   triu,
   unsqueeze,
 } from './ops/part.ts'
+export {
+  type AvgPool1dOptions,
+  type AvgPool2dOptions,
+  adaptiveAvgPool2d,
+  avgPool1d,
+  avgPool2d,
+  type MaxPool1dOptions,
+  type MaxPool2dOptions,
+  maxPool1d,
+  maxPool2d,
+  type OutputSize,
+} from './ops/pool.ts'
 export { Generator, manualSeed, normal, uniform } from './ops/random.ts'
 export {
   argmax,

@@ -114,3 +114,11 @@ export function multiplyTile(rows: i32, width: i32, transposed: bool, c: usize, 
     case 24: t6x4(c, ldc, a, lda, b, ldb, k); return
   }
 }
+
+/** Rows of the next tile when `left` remain. 7..11 are split evenly: a tile of one or two rows would wait on
+ *  its own additions. */
+// @ts-ignore: decorator
+@inline
+export function tileRows(left: i32): i32 {
+  return left >= 2 * TILE_ROWS ? TILE_ROWS : left > TILE_ROWS ? (left + 1) >> 1 : left
+}

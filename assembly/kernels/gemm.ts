@@ -9,7 +9,7 @@
 import { In, OptionalIn, Out, Scratch } from '../abi'
 import { finishTile } from '../gemm/epilogue'
 import { packRows, packStrip, packTransposed } from '../gemm/pack'
-import { multiplyTile, TILE_COLUMNS, TILE_ROWS } from '../gemm/tile'
+import { multiplyTile, TILE_COLUMNS, TILE_ROWS, tileRows } from '../gemm/tile'
 import { at } from '../simd'
 import { Activation } from './activation'
 
@@ -24,14 +24,6 @@ const PACKING_ROWS = 48
 const PANEL_ROW: usize = 4 * TILE_COLUMNS
 /** Bytes of one k of a strip of Aᵀ. */
 const STRIP_ROW: usize = 4 * TILE_ROWS
-
-/** Rows of the next tile when `left` remain. 7..11 are split evenly: a tile of one or two rows would wait on
- *  its own additions. */
-// @ts-ignore: decorator
-@inline
-function tileRows(left: i32): i32 {
-  return left >= 2 * TILE_ROWS ? TILE_ROWS : left > TILE_ROWS ? (left + 1) >> 1 : left
-}
 
 /** out = activation(A · B + bias).  out: [m, n]; bias: [n], or absent; activation: see Activation.
  *  A: [m, k], or [k, m] with transposeA; B: [k, n], or [n, k] with transposeB.

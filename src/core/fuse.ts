@@ -3,7 +3,7 @@
 // the pair it replaces, so fusing never changes a bit.
 
 import { type Command, type Operand, operands, reads } from './command.ts'
-import { Activation, addArgs, gemmArgs, reluArgs } from './commands.ts'
+import { Activation, addArgs, conv2dArgs, gemmArgs, reluArgs } from './commands.ts'
 import { resolve, type Storage } from './storage.ts'
 
 const activations: Record<string, number> = {
@@ -29,6 +29,17 @@ function activationIntoGemm(producer: Command, command: Command): Command | null
   return { ...producer, args }
 }
 
+/** conv2d, then an activation of its result: the same. */
+function activationIntoConv(producer: Command, command: Command): Command | null {
+  const activation = activations[command.kernel.name]
+  if (activation === undefined || producer.kernel.name !== 'conv2d') return null
+  if (producer.args[conv2dArgs.activation] !== Activation.none) return null
+  const args = [...producer.args]
+  args[conv2dArgs.out] = command.args[0] as Operand
+  args[conv2dArgs.activation] = activation
+  return { ...producer, args }
+}
+
 /** gemm, then + a row of n numbers: the row becomes gemm's bias. */
 function biasIntoGemm(producer: Command, command: Command): Command | null {
   if (command.kernel.name !== 'add' || producer.kernel.name !== 'gemm') return null
@@ -43,7 +54,7 @@ function biasIntoGemm(producer: Command, command: Command): Command | null {
   return { ...producer, args }
 }
 
-const rules = [biasIntoGemm, activationIntoGemm]
+const rules = [biasIntoGemm, activationIntoGemm, activationIntoConv]
 
 /** `kept` are the storages whose values are wanted after the program. */
 export function fuse(commands: readonly Command[], kept: ReadonlySet<Storage>): Command[] {

@@ -1,0 +1,287 @@
+// The patches of an image as a matrix [k, positions] that never exists as a whole: a panel, or a few rows of
+// it, are copied to where the micro-kernel reads them.
+//
+//   patches[k, p] = image[start(p) + offset(k)]    k = (channel, y, x) in the kernel, p = (y, x) in the output
+//
+// The image is the input itself, or a copy with zeros around it: no loop tests for borders.
+
+import { TILE_COLUMNS } from './tile'
+import { at, storeLanes, sumLanes } from '../simd'
+
+const PANEL_ROW: usize = 4 * TILE_COLUMNS
+
+/** The list of whole numbers that a convolution is given; src/ops/conv.ts writes it in this order. */
+export const enum Geometry {
+  batch,
+  channels,
+  height,
+  width,
+  outChannels,
+  outHeight,
+  outWidth,
+  kernelHeight,
+  kernelWidth,
+  strideY,
+  strideX,
+  dilationY,
+  dilationX,
+  padTop,
+  padLeft,
+  groups,
+  /** Size of the image: of the input, or of its copy when `padded`. */
+  imageHeight,
+  imageWidth,
+  padded,
+}
+
+// @ts-ignore: decorator
+@inline
+export function field(geometry: usize, name: Geometry): i32 {
+  return load<i32>(geometry + (<usize>name << 2))
+}
+
+/** offsets[k], in bytes, for the patches of one group: channels × kernelHeight × kernelWidth of them. */
+export function patchOffsets(offsets: usize, geometry: usize): void {
+  const channels = field(geometry, Geometry.channels) / field(geometry, Geometry.groups)
+  const height = field(geometry, Geometry.kernelHeight)
+  const width = field(geometry, Geometry.kernelWidth)
+  const stepY = field(geometry, Geometry.dilationY)
+  const stepX = field(geometry, Geometry.dilationX)
+  const rows = field(geometry, Geometry.imageHeight)
+  const columns = field(geometry, Geometry.imageWidth)
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        store<i32>(offsets, ((c * rows + y * stepY) * columns + x * stepX) << 2)
+        offsets += 4
+      }
+    }
+  }
+}
+
+/** Where the patch of position p starts in the image, in bytes. */
+// @ts-ignore: decorator
+@inline
+function patchStart(p: i32, geometry: usize): usize {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const y = p / outWidth * field(geometry, Geometry.strideY)
+  const x = p % outWidth * field(geometry, Geometry.strideX)
+  return <usize>(y * field(geometry, Geometry.imageWidth) + x) << 2
+}
+
+/** The inside of `image` = the planes of x, and the other way round with `back`. */
+export function copyInside(image: usize, x: usize, planes: i32, geometry: usize, back: bool): void {
+  const height = field(geometry, Geometry.height)
+  const width = field(geometry, Geometry.width)
+  const rows = field(geometry, Geometry.imageHeight)
+  const columns = field(geometry, Geometry.imageWidth)
+  const top = field(geometry, Geometry.padTop)
+  const left = field(geometry, Geometry.padLeft)
+  const across = min(width, columns - left)
+  for (let c = 0; c < planes; c++) {
+    for (let y = 0; y < height; y++) {
+      const inside = y + top < rows
+      if (!inside && !back) break
+      const from = back ? image + (<usize>((y + top) * columns + left) << 2) : x + (<usize>(y * width) << 2)
+      const to = back ? x + (<usize>(y * width) << 2) : image + (<usize>((y + top) * columns + left) << 2)
+      const n = inside ? max(across, 0) : 0
+      let i = 0
+      for (; i + 4 <= n; i += 4) v128.store(at(to, i), v128.load(at(from, i)))
+      if (i < n) storeLanes(at(to, i), v128.load(at(from, i)), n - i)
+      // What no patch reads has no gradient.
+      if (back) for (i = n; i < width; i++) store<f32>(at(to, i), 0)
+    }
+    image += <usize>(rows * columns) << 2
+    x += <usize>(height * width) << 2
+  }
+}
+
+/** Four columns of a panel, when their positions do not follow each other in one row. */
+function gatherFour(panel: usize, image: usize, offsets: usize, k: i32, p: i32, last: i32, geometry: usize): void {
+  const p0 = image + patchStart(min(p, last), geometry)
+  const p1 = image + patchStart(min(p + 1, last), geometry)
+  const p2 = image + patchStart(min(p + 2, last), geometry)
+  const p3 = image + patchStart(min(p + 3, last), geometry)
+  for (let i = 0; i < k; i++) {
+    const offset = <usize>load<u32>(at(offsets, i))
+    let v = v128.load32_zero(p0 + offset)
+    v = v128.load32_lane(p1 + offset, v, 1)
+    v = v128.load32_lane(p2 + offset, v, 2)
+    v128.store(panel, v128.load32_lane(p3 + offset, v, 3))
+    panel += PANEL_ROW
+  }
+}
+
+/** The same when they do, every second column of the image. */
+function everySecond(panel: usize, start: usize, offsets: usize, k: i32): void {
+  for (let i = 0; i < k; i++) {
+    const p = start + <usize>load<u32>(at(offsets, i))
+    v128.store(panel, v128.shuffle<f32>(v128.load(p), v128.load(p, 16), 0, 2, 4, 6))
+    panel += PANEL_ROW
+  }
+}
+
+function neighbours(panel: usize, start: usize, offsets: usize, k: i32): void {
+  for (let i = 0; i < k; i++) {
+    v128.store(panel, v128.load(start + <usize>load<u32>(at(offsets, i))))
+    panel += PANEL_ROW
+  }
+}
+
+function packFour(panel: usize, image: usize, offsets: usize, k: i32, p: i32, positions: i32, geometry: usize): void {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const stride = field(geometry, Geometry.strideX)
+  const oneRow = p + 4 <= positions && p % outWidth + 4 <= outWidth
+  if (oneRow && stride == 1) neighbours(panel, image + patchStart(p, geometry), offsets, k)
+  else if (oneRow && stride == 2) everySecond(panel, image + patchStart(p, geometry), offsets, k)
+  else gatherFour(panel, image, offsets, k, p, positions - 1, geometry)
+}
+
+/** panel[i, j] = patches[i, p + j] for i < k, j < 8; columns past the last position repeat it. */
+export function packPatches(panel: usize, image: usize, offsets: usize, k: i32, p: i32, positions: i32, geometry: usize): void {
+  const outWidth = field(geometry, Geometry.outWidth)
+  if (field(geometry, Geometry.strideX) == 1 && p + 8 <= positions && p % outWidth + 8 <= outWidth) {
+    const start = image + patchStart(p, geometry)
+    for (let i = 0; i < k; i++) {
+      const q = start + <usize>load<u32>(at(offsets, i))
+      v128.store(panel, v128.load(q))
+      v128.store(panel, v128.load(q, 16), 16)
+      panel += PANEL_ROW
+    }
+    return
+  }
+  packFour(panel, image, offsets, k, p, positions, geometry)
+  if (p + 4 < positions) packFour(panel + 16, image, offsets, k, p + 4, positions, geometry)
+}
+
+/** row[i] = patches[k, from + i] for i < count; image points at the patch element k of position 0. Up to three
+ *  floats past the end of row are written. */
+export function packPatchRow(row: usize, image: usize, from: i32, count: i32, geometry: usize): void {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const stride = field(geometry, Geometry.strideX)
+  let start = from
+  const end = from + count
+  while (start < end) {
+    const n = min(outWidth - start % outWidth, end - start)
+    const p = image + patchStart(start, geometry)
+    if (stride == 1) {
+      for (let i = 0; i < n; i += 4) v128.store(at(row, i), v128.load(at(p, i)))
+    } else if (stride == 2) {
+      for (let i = 0; i < n; i += 4) {
+        v128.store(at(row, i), v128.shuffle<f32>(v128.load(at(p, 2 * i)), v128.load(at(p, 2 * i), 16), 0, 2, 4, 6))
+      }
+    } else {
+      for (let i = 0; i < n; i++) store<f32>(at(row, i), load<f32>(at(p, i * stride)))
+    }
+    row += <usize>n << 2
+    start += n
+  }
+}
+
+/** patches[k, from + i] += factor · row[i] for i < count, in the image. */
+export function addPatchRow(image: usize, row: usize, factor: f32, from: i32, count: i32, geometry: usize): void {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const stride = field(geometry, Geometry.strideX)
+  const scale = f32x4.splat(factor)
+  let start = from
+  const end = from + count
+  while (start < end) {
+    const n = min(outWidth - start % outWidth, end - start)
+    const p = image + patchStart(start, geometry)
+    if (stride == 1) {
+      let i = 0
+      for (; i + 8 <= n; i += 8) {
+        const q = at(p, i)
+        const r = at(row, i)
+        const sum0 = f32x4.add(v128.load(q), f32x4.mul(scale, v128.load(r)))
+        const sum1 = f32x4.add(v128.load(q, 16), f32x4.mul(scale, v128.load(r, 16)))
+        v128.store(q, sum0)
+        v128.store(q, sum1, 16)
+      }
+      for (; i < n; i += 4) {
+        storeLanes(at(p, i), f32x4.add(v128.load(at(p, i)), f32x4.mul(scale, v128.load(at(row, i)))), n - i)
+      }
+    } else {
+      for (let i = 0; i < n; i++) {
+        const q = at(p, i * stride)
+        store<f32>(q, load<f32>(q) + factor * load<f32>(at(row, i)))
+      }
+    }
+    row += <usize>n << 2
+    start += n
+  }
+}
+
+/** Four neighbours in a row of the patches. */
+// @ts-ignore: decorator
+@inline
+function four(p: usize, stride: i32): v128 {
+  if (stride == 1) return v128.load(p)
+  if (stride == 2) return v128.shuffle<f32>(v128.load(p), v128.load(p, 16), 0, 2, 4, 6)
+  const step = <usize>stride << 2
+  let v = v128.load32_zero(p)
+  v = v128.load32_lane(p + step, v, 1)
+  v = v128.load32_lane(p + 2 * step, v, 2)
+  return v128.load32_lane(p + 3 * step, v, 3)
+}
+
+/** out[p] = Σ weight[i] · patches[i, p] over i < k, for all positions: one channel alone. */
+export function filterPlane(out: usize, image: usize, offsets: usize, weight: usize, k: i32, geometry: usize): void {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const outHeight = field(geometry, Geometry.outHeight)
+  const stride = field(geometry, Geometry.strideX)
+  const line = <usize>(field(geometry, Geometry.strideY) * field(geometry, Geometry.imageWidth)) << 2
+  for (let y = 0; y < outHeight; y++) {
+    let x = 0
+    for (; x + 8 <= outWidth; x += 8) {
+      const p = at(image, x * stride)
+      let sum0 = f32x4.splat(0)
+      let sum1 = f32x4.splat(0)
+      for (let i = 0; i < k; i++) {
+        const w = v128.load32_splat(at(weight, i))
+        const q = p + <usize>load<u32>(at(offsets, i))
+        sum0 = f32x4.add(sum0, f32x4.mul(w, four(q, stride)))
+        sum1 = f32x4.add(sum1, f32x4.mul(w, four(q + (<usize>stride << 4), stride)))
+      }
+      v128.store(at(out, x), sum0)
+      v128.store(at(out, x), sum1, 16)
+    }
+    for (; x + 4 <= outWidth; x += 4) {
+      let sum = f32x4.splat(0)
+      for (let i = 0; i < k; i++) {
+        const q = at(image, x * stride) + <usize>load<u32>(at(offsets, i))
+        sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(at(weight, i)), four(q, stride)))
+      }
+      v128.store(at(out, x), sum)
+    }
+    for (; x < outWidth; x++) {
+      let sum: f32 = 0
+      for (let i = 0; i < k; i++) {
+        sum += load<f32>(at(weight, i)) * load<f32>(at(image, x * stride) + <usize>load<u32>(at(offsets, i)))
+      }
+      store<f32>(at(out, x), sum)
+    }
+    image += line
+    out += <usize>outWidth << 2
+  }
+}
+
+/** Σ row[p] · patches[k, p] over all positions; image points at the patch element k of position 0. */
+export function correlatePlane(image: usize, row: usize, geometry: usize): f32 {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const outHeight = field(geometry, Geometry.outHeight)
+  const stride = field(geometry, Geometry.strideX)
+  const line = <usize>(field(geometry, Geometry.strideY) * field(geometry, Geometry.imageWidth)) << 2
+  let sum = f32x4.splat(0)
+  let rest: f32 = 0
+  for (let y = 0; y < outHeight; y++) {
+    let x = 0
+    for (; x + 4 <= outWidth; x += 4) {
+      sum = f32x4.add(sum, f32x4.mul(v128.load(at(row, x)), four(at(image, x * stride), stride)))
+    }
+    for (; x < outWidth; x++) rest += load<f32>(at(row, x)) * load<f32>(at(image, x * stride))
+    image += line
+    row += <usize>outWidth << 2
+  }
+  return sumLanes(sum) + rest
+}

@@ -1,0 +1,321 @@
+// Convolutions. The three products of a convolution and its gradients are also those of a transposed one, with
+// the roles of forward and input gradient exchanged.
+
+import * as core from '../core/commands.ts'
+import { emit, withScratch } from '../core/engine.ts'
+import { checkOptions } from '../tensor/options.ts'
+import { show } from '../tensor/shape.ts'
+import { record } from '../tensor/tape.ts'
+import { empty, type Tensor } from '../tensor/tensor.ts'
+import { reshape } from './copy.ts'
+import { add } from './elementwise.ts'
+import { float, type Value } from './input.ts'
+
+/** One number for both, or [height, width]. */
+export type Pair = number | readonly [number, number]
+
+export interface ConvOptions {
+  /** Steps between patches; default 1. */
+  stride?: Pair
+  /** Zeros on each side; 'valid' is none, 'same' as many as keep the size (with stride 1); default 0. */
+  padding?: Pair | 'same' | 'valid'
+  /** Steps between the elements of a patch; default 1. */
+  dilation?: Pair
+  /** Parts into which channels are divided, each convolved alone; default 1. */
+  groups?: number
+}
+
+export interface ConvTransposeOptions {
+  /** Steps between patches in the output; default 1. */
+  stride?: Pair
+  /** How much is cut from each side of the output; default 0. */
+  padding?: Pair
+  /** Size added to the output at the bottom and the right, below stride or dilation; default 0. */
+  outputPadding?: Pair
+  /** Steps between the elements of a patch; default 1. */
+  dilation?: Pair
+  /** Parts into which channels are divided, each convolved alone; default 1. */
+  groups?: number
+}
+
+/** Both numbers of a pair, whole and at least `least`. */
+export function pair(op: string, name: string, value: Pair, least: number): [number, number] {
+  const list = typeof value === 'number' ? [value, value] : value
+  if (!Array.isArray(list) || list.length !== 2 || list.some((n) => !Number.isInteger(n) || n < least)) {
+    throw new RangeError(
+      `${op}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least} or two of them, [height, width]`,
+    )
+  }
+  return [list[0] as number, list[1] as number]
+}
+
+/** What the kernels call geometry, by name: see Geometry in assembly/gemm/patches.ts. */
+interface Geometry {
+  batch: number
+  channels: number
+  height: number
+  width: number
+  outChannels: number
+  outHeight: number
+  outWidth: number
+  kernel: readonly [number, number]
+  stride: readonly [number, number]
+  dilation: readonly [number, number]
+  /** Zeros above and on the left. */
+  padding: readonly [number, number]
+  groups: number
+}
+
+/** The geometry as kernels take it, and the bytes they need. */
+function plan(g: Geometry) {
+  const plain = [...g.kernel, ...g.stride].every((n) => n === 1) && g.outHeight === g.height && g.outWidth === g.width
+  // 1×1: all positions are one row.
+  const { height, width, outHeight, outWidth } =
+    plain && g.padding.every((n) => n === 0)
+      ? { height: 1, width: g.height * g.width, outHeight: 1, outWidth: g.height * g.width }
+      : g
+  const needed = [outHeight, outWidth].map(
+    (n, i) => (n - 1) * (g.stride[i] as number) + (g.dilation[i] as number) * ((g.kernel[i] as number) - 1) + 1,
+  ) as [number, number]
+  const padded = g.padding.some((n) => n > 0) || needed[0] > height || needed[1] > width
+  const image = padded ? needed : [height, width]
+  const rows = g.outChannels / g.groups
+  const positions = outHeight * outWidth
+  const patch = (g.channels / g.groups) * g.kernel[0] * g.kernel[1]
+  const plane = padded ? (image[0] as number) * (image[1] as number) : 0
+  // Panels of dY fill 256 KB of the second-level cache, as long as that leaves products worth their start.
+  const depth = Math.max(64, Math.min(1024, 8 * Math.floor(8192 / rows)))
+  const chunk = Math.min(8 * Math.ceil(positions / 8), depth)
+  const depthwise = g.groups > 1 && g.groups === g.channels
+  const images = depthwise ? 1 : Math.max(1, Math.min(g.batch, Math.floor(depth / chunk)))
+  const tile = core.TILE_ROWS * core.TILE_COLUMNS
+  const lines = (length: number): number => core.TILE_ROWS * (length + core.ROW_GAP)
+  const panels = core.TILE_COLUMNS * Math.ceil(rows / core.TILE_COLUMNS) * images * chunk
+  const oneGroup = (g.channels / g.groups) * plane
+  return {
+    list: [
+      ...[g.batch, g.channels, height, width, g.outChannels, outHeight, outWidth],
+      ...[...g.kernel, ...g.stride, ...g.dilation, ...g.padding, g.groups, ...image, Number(padded)],
+    ],
+    chunk,
+    images,
+    forward: 4 * (tile + patch + g.channels * plane + Math.min(patch, core.DEPTH) * core.TILE_COLUMNS + 16),
+    weight: 4 * (tile + patch + images * oneGroup + patch * rows + panels + lines(images * chunk) + 16),
+    input: 4 * (patch + oneGroup + 6 * Math.ceil(patch / 6) * rows + rows * chunk + lines(chunk) + 16),
+  }
+}
+
+/** The three products; x, w, y are of the geometry's shapes. */
+function products(op: string, g: Geometry) {
+  const { list, chunk, images, ...bytes } = plan(g)
+  const shapeW = [g.outChannels, g.channels / g.groups, ...g.kernel]
+  return {
+    forward(x: Tensor, w: Tensor, bias: Tensor | null): Tensor {
+      const y = empty(op, [g.batch, g.outChannels, g.outHeight, g.outWidth])
+      withScratch(bytes.forward, op, (buffer) => emit(core.conv2d(y, x, w, bias, buffer, list, core.Activation.none)))
+      return y
+    },
+    input(dy: Tensor, w: Tensor): Tensor {
+      const dx = empty(op, [g.batch, g.channels, g.height, g.width])
+      withScratch(bytes.input, op, (buffer) => emit(core.conv2dInput(dx, dy, w, buffer, list, chunk)))
+      return dx
+    },
+    weight(x: Tensor, dy: Tensor): Tensor {
+      const dw = empty(op, shapeW)
+      withScratch(bytes.weight, op, (buffer) => emit(core.conv2dWeight(dw, x, dy, buffer, list, chunk, images)))
+      return dw
+    },
+  }
+}
+
+function sumChannels(op: string, dy: Tensor): Tensor {
+  const [batch, channels, height, width] = dy.shape as [number, number, number, number]
+  const db = empty(op, [channels])
+  emit(core.sumChannels(db, dy, batch, channels, height * width))
+  return db
+}
+
+function checkInputs(op: string, axes: string, input: Value, weight: Value, bias: Value | null): Tensor[] {
+  const x = float(op, 'input', input)
+  const w = float(op, 'weight', weight)
+  const rank = axes.split(' ').length + 2
+  if (x.ndim !== rank)
+    throw new RangeError(
+      `${op}: input has shape ${show(x.shape)}, expected [batch, channels, ${axes.replace(' ', ', ')}]`,
+    )
+  if (w.ndim !== rank || w.shape.slice(2).some((n) => n < 1))
+    throw new RangeError(
+      `${op}: weight has shape ${show(w.shape)}, expected ${rank} axes with a kernel of at least one element`,
+    )
+  return bias === null || bias === undefined ? [x, w] : [x, w, float(op, 'bias', bias)]
+}
+
+function checkChannels(
+  op: string,
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | undefined,
+  groups: number,
+  [channels, out]: [number, number],
+): void {
+  if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0 || out % groups !== 0) {
+    throw new RangeError(
+      `${op}: groups is ${groups}, expected a divisor of the ${channels} input and ${out} output channels (weight ${show(w.shape)})`,
+    )
+  }
+  if (x.shape[1] !== channels) {
+    throw new RangeError(
+      `${op}: input has ${x.shape[1]} channels (shape ${show(x.shape)}), expected ${channels} for weight ${show(w.shape)} with groups ${groups}`,
+    )
+  }
+  if (bias && !(bias.ndim === 1 && bias.size === out))
+    throw new RangeError(`${op}: bias has shape ${show(bias.shape)}, expected [${out}]`)
+}
+
+/** y = input ∗ weight + bias, where y[b, o, i, j] = Σ input[b, c, i·stride + u·dilation - padding, …] · weight[o, c, u, v].
+ *  input: [batch, channels, height, width]; weight: [out, channels / groups, kernelHeight, kernelWidth]; bias: [out],
+ *  or null; y: [batch, out, height', width'] with height' = ⌊(height + 2 padding - dilation (kernelHeight - 1) - 1)
+ *  / stride⌋ + 1. Throws when the kernel is larger than the padded input. torch.nn.functional.conv2d. */
+export function conv2d(input: Value, weight: Value, bias: Value | null = null, options: ConvOptions = {}): Tensor {
+  return convolve('conv2d', 'height width', input, weight, bias, options)
+}
+
+/** conv2d along one axis.  input: [batch, channels, length]; weight: [out, channels / groups, kernel]; y: [batch, out,
+ *  length']. torch.nn.functional.conv1d. */
+export function conv1d(input: Value, weight: Value, bias: Value | null = null, options: ConvOptions1d = {}): Tensor {
+  return convolve('conv1d', 'length', input, weight, bias, options)
+}
+
+export interface ConvOptions1d {
+  /** Steps between patches; default 1. */
+  stride?: number
+  /** Zeros on each side; 'valid' is none, 'same' as many as keep the length (with stride 1); default 0. */
+  padding?: number | 'same' | 'valid'
+  /** Steps between the elements of a patch; default 1. */
+  dilation?: number
+  /** Parts into which channels are divided, each convolved alone; default 1. */
+  groups?: number
+}
+
+const names = ['stride', 'padding', 'dilation', 'groups']
+
+/** One whole number as the width of a pair whose height does nothing. */
+export function lengthwise(op: string, name: string, value: unknown, least: number, height: number): [number, number] {
+  if (!Number.isInteger(value) || (value as number) < least)
+    throw new RangeError(`${op}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least}`)
+  return [height, value as number]
+}
+
+function convolve(
+  op: string,
+  axes: 'length' | 'height width',
+  input: Value,
+  weight: Value,
+  givenBias: Value | null,
+  options: ConvOptions,
+): Tensor {
+  checkOptions(op, options, names)
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options
+  const flat = axes === 'length'
+  const both = (name: string, value: Pair, least: number, height: number) =>
+    flat ? lengthwise(op, name, value, least, height) : pair(op, name, value, least)
+  const steps = both('stride', stride, 1, 1)
+  const spread = both('dilation', dilation, 1, 1)
+  const given = checkInputs(op, axes, input, weight, givenBias)
+  const lift = (t: Tensor): Tensor =>
+    flat ? reshape(t, [t.shape[0] as number, t.shape[1] as number, 1, t.shape[2] as number]) : t
+  const [x, w] = given.slice(0, 2).map(lift) as [Tensor, Tensor]
+  const bias = given[2]
+  const kernel = w.shape.slice(2) as [number, number]
+  const extent = kernel.map((k, i) => (spread[i] as number) * (k - 1)) as [number, number]
+  let before: [number, number]
+  let total: [number, number]
+  if (typeof padding === 'string') {
+    if (padding !== 'same' && padding !== 'valid')
+      throw new RangeError(`${op}: padding is '${padding}', expected a number, a pair, 'same' or 'valid'`)
+    if (padding === 'same' && steps.some((s) => s !== 1))
+      throw new RangeError(`${op}: padding 'same' with stride ${JSON.stringify(stride)}, expected stride 1`)
+    total = padding === 'same' ? extent : [0, 0]
+    before = total.map((n) => n >> 1) as [number, number]
+  } else {
+    before = both('padding', padding, 0, 0)
+    total = before.map((n) => 2 * n) as [number, number]
+  }
+  const [out, part] = w.shape as [number, number]
+  checkChannels(op, x, w, bias, groups, [part * groups, out])
+  const [batch, channels, height, width] = x.shape as [number, number, number, number]
+  const outs = [height, width].map(
+    (n, i) => Math.floor((n + (total[i] as number) - (extent[i] as number) - 1) / (steps[i] as number)) + 1,
+  ) as [number, number]
+  if (outs.some((n) => n < 1)) {
+    throw new RangeError(
+      `${op}: the kernel covers ${show(flat ? [extent[1] + 1] : extent.map((n) => n + 1))} and input has shape ${show((given[0] as Tensor).shape)} with padding ${JSON.stringify(padding)}, expected an input at least as large; add padding`,
+    )
+  }
+  const geometry: Geometry = {
+    ...{ batch, channels, height, width, outChannels: out, outHeight: outs[0], outWidth: outs[1] },
+    ...{ kernel, stride: steps, dilation: spread, padding: before, groups },
+  }
+  const { forward } = products(op, geometry)
+  const gradient = products(`${op} gradient`, geometry)
+  const y = record(op, forward(x, w, bias ?? null), bias ? [x, w, bias] : [x, w], [
+    (dy) => gradient.input(dy, w),
+    (dy) => gradient.weight(x, dy),
+    ...(bias ? [(dy: Tensor) => sumChannels(`${op} gradient`, dy)] : []),
+  ])
+  return flat ? reshape(y, [batch, out, outs[1]]) : y
+}
+
+/** The transposed convolution: the input gradient of the conv2d with the same weight, plus bias.
+ *  input: [batch, channels, height, width]; weight: [channels, out / groups, kernelHeight, kernelWidth]; bias: [out], or
+ *  null; y: [batch, out, height', width'] with height' = (height - 1) stride - 2 padding + dilation (kernelHeight - 1) +
+ *  outputPadding + 1. torch.nn.functional.conv_transpose2d. */
+export function convTranspose2d(
+  input: Value,
+  weight: Value,
+  givenBias: Value | null = null,
+  options: ConvTransposeOptions = {},
+): Tensor {
+  const op = 'convTranspose2d'
+  checkOptions(op, options, ['stride', 'padding', 'outputPadding', 'dilation', 'groups'])
+  const { groups = 1 } = options
+  const stride = pair(op, 'stride', options.stride ?? 1, 1)
+  const padding = pair(op, 'padding', options.padding ?? 0, 0)
+  const outputPadding = pair(op, 'outputPadding', options.outputPadding ?? 0, 0)
+  const dilation = pair(op, 'dilation', options.dilation ?? 1, 1)
+  if (outputPadding.some((n, i) => n >= Math.max(stride[i] as number, dilation[i] as number))) {
+    throw new RangeError(
+      `${op}: outputPadding is ${show(outputPadding)}, expected less than stride ${show(stride)} or dilation ${show(dilation)}`,
+    )
+  }
+  const [x, w, bias] = checkInputs(op, 'height width', input, weight, givenBias) as [Tensor, Tensor, Tensor?]
+  const [channels, part] = w.shape as [number, number]
+  checkChannels(op, x, w, bias, groups, [channels, part * groups])
+  const kernel = w.shape.slice(2) as [number, number]
+  const [batch, , height, width] = x.shape as [number, number, number, number]
+  const outs = [height, width].map(
+    (n, i) =>
+      (n - 1) * (stride[i] as number) -
+      2 * (padding[i] as number) +
+      (dilation[i] as number) * ((kernel[i] as number) - 1) +
+      (outputPadding[i] as number) +
+      1,
+  ) as [number, number]
+  if (outs.some((n) => n < 1) || height < 1 || width < 1) {
+    throw new RangeError(
+      `${op}: the output would be ${show(outs)} for input ${show(x.shape)}, weight ${show(w.shape)} and padding ${show(padding)}, expected at least [1, 1]; use less padding`,
+    )
+  }
+  const geometry: Geometry = {
+    ...{ batch, channels: part * groups, height: outs[0], width: outs[1] },
+    ...{ outChannels: channels, outHeight: height, outWidth: width, kernel, stride, dilation, padding, groups },
+  }
+  const gradient = products(`${op} gradient`, geometry)
+  const y = record(
+    op,
+    products(op, geometry).input(x, w),
+    [x, w],
+    [(dy) => gradient.forward(dy, w, null), (dy) => gradient.weight(dy, x)],
+  )
+  return bias ? add(y, reshape(bias, [bias.size, 1, 1])) : y
+}
