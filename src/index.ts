@@ -57,6 +57,7 @@ export {
 export { embedding } from './ops/gather.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
+export { layerNorm, type NormOptions, type RmsNormOptions, rmsNorm } from './ops/norm.ts'
 export {
   cat,
   flip,
