@@ -29,7 +29,7 @@ const STRIP_ROW: usize = 4 * TILE_ROWS
  *  its own additions. */
 // @ts-ignore: decorator
 @inline
-function tileRows(left: i32): i32 {
+export function tileRows(left: i32): i32 {
   return left >= 2 * TILE_ROWS ? TILE_ROWS : left > TILE_ROWS ? (left + 1) >> 1 : left
 }
 
