@@ -3,3 +3,17 @@ export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
 export { summary } from './summary.ts'
+export {
+  GRU,
+  GRUCell,
+  LSTM,
+  LSTMCell,
+  type LSTMState,
+  type RecurrentCellOptions,
+  type RecurrentOptions,
+  type RecurrentOutput,
+  RNN,
+  RNNCell,
+  type RNNCellOptions,
+  type RNNOptions,
+} from './recurrent.ts'
