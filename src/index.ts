@@ -12,6 +12,7 @@ export type { LossOptions, Reduction } from './losses/index.ts'
 export * as losses from './losses/index.ts'
 export * as nn from './nn/index.ts'
 export { relu, sigmoid, tanh } from './ops/activation.ts'
+export { type AttentionOptions, type RotaryOptions, rotary, scaledDotProductAttention } from './ops/attention.ts'
 export {
   type ConvOptions,
   type ConvOptions1d,

@@ -14,4 +14,18 @@ export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './norm.ts'
 export { AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts'
+export {
+  GRU,
+  GRUCell,
+  LSTM,
+  LSTMCell,
+  type LSTMState,
+  type RecurrentCellOptions,
+  type RecurrentOptions,
+  type RecurrentOutput,
+  RNN,
+  RNNCell,
+  type RNNCellOptions,
+  type RNNOptions,
+} from './recurrent.ts'
 export { summary } from './summary.ts'

@@ -24,7 +24,7 @@ interface Product {
 }
 
 /** The last two axes of A and B multiplied, leading axes broadcast. */
-function product(
+export function product(
   op: string,
   a: Tensor,
   b: Tensor,

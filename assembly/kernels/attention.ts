@@ -1,0 +1,229 @@
+// Attention: softmax(scale Q Kᵀ + mask) V for each (batch, head), by the micro-kernels of the matrix product.
+// Queries, keys, values and results are read and written where they lie, whatever the strides: heads side by side
+// in one row need no transposes.
+//
+//   forward    for each block of 24 queries: scores = Q Kᵀ straight into the probabilities, softmax in place, · V
+//   backward   for each block of 24 queries: dP = dO Vᵀ, dS = P (dP - Σ dP P) in place, dQ = dS K
+//              then dK = dSᵀ Q and dV = Pᵀ dO
+//
+// Causal: query t sees keys 0 .. t; a block ends at the last key that one of its queries sees.
+//
+// dims: batch, heads, T, S, D, Dv; then, in elements, (batch, head, row) strides of q, k, v and out; then (batch,
+// head, row, column) strides of the mask. Rows of q, k, v and out are contiguous.
+
+import { In, Ints, OptionalIn, OptionalInOut, Out, Scratch } from '../abi'
+import { multiplyPacked, multiplyTransposed, packedBytes, packMatrix } from '../gemm/packed'
+import { TILE_COLUMNS, TILE_ROWS } from '../gemm/tile'
+import { exp } from '../math'
+import { philox } from '../random'
+import { at, loadLanes, maxLanes, storeLanes, sumLanes } from '../simd'
+
+/** Queries in a block. */
+export const QUERIES = 24
+
+const TILE_BYTES: usize = 4 * TILE_ROWS * TILE_COLUMNS
+
+/** Bytes between neighbours along `axis` (0 batch, 1 head, 2 row, 3 column) of operand `index` in dims. */
+// @ts-ignore: decorator
+@inline
+function stride(dims: usize, index: i32, axis: i32): usize {
+  return <usize>load<i32>(dims + 24 + <usize>(12 * index + 4 * axis)) << 2
+}
+
+/** 1 / (1 - dropout) for the lanes that are kept, 0 for the others. drawn: seed and draw; block: 4 words. */
+function keepLanes(drawn: usize, block: usize, index: u64, dropout: f32): v128 {
+  philox(block, load<u64>(drawn), load<u64>(drawn, 8), index)
+  const u = f32x4.mul(f32x4.convert_i32x4_u(i32x4.shr_u(v128.load(block), 8)), f32x4.splat(5.9604644775390625e-8))
+  return v128.and(f32x4.splat(1 / (1 - dropout)), f32x4.ge(u, f32x4.splat(dropout)))
+}
+
+/** p = softmax(scale p + mask) on the first `seen` of `count` elements, 0 after; all 0 where the mask leaves none. */
+function softmaxRow(p: usize, mask: usize, maskStep: usize, scale: f32, seen: i32, count: i32): void {
+  const s = f32x4.splat(scale)
+  let best = f32x4.splat(-Infinity)
+  for (let i = 0; i < seen; i += 4) {
+    let x = f32x4.mul(v128.load(at(p, i)), s)
+    if (mask) x = f32x4.add(x, maskStep ? v128.load(at(mask, i)) : v128.load32_splat(mask))
+    storeLanes(at(p, i), x, seen - i)
+    if (seen - i < 4) {
+      const inside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(seen - i))
+      x = v128.bitselect(x, f32x4.splat(-Infinity), inside)
+    }
+    best = f32x4.max(best, x)
+  }
+  const most = maxLanes(best)
+  let end = 0
+  if (most != -Infinity) {
+    end = seen
+    const shift = f32x4.splat(most)
+    let total = f32x4.splat(0)
+    let i = 0
+    for (; i + 4 <= seen; i += 4) {
+      const e = exp(f32x4.sub(v128.load(at(p, i)), shift))
+      v128.store(at(p, i), e)
+      total = f32x4.add(total, e)
+    }
+    if (i < seen) {
+      storeLanes(at(p, i), exp(f32x4.sub(v128.load(at(p, i)), shift)), seen - i)
+      total = f32x4.add(total, loadLanes(at(p, i), seen - i))
+    }
+    const factor = f32x4.splat(1 / sumLanes(total))
+    for (i = 0; i < seen; i += 4) storeLanes(at(p, i), f32x4.mul(v128.load(at(p, i)), factor), seen - i)
+  }
+  memory.fill(at(p, end), 0, <usize>(count - end) << 2)
+}
+
+/** out = dropped(softmax(scale q kᵀ + mask)) v.  q: [batch, heads, T, D]; k: [batch, heads, S, D]; v: [batch, heads,
+ *  S, Dv]; out: [batch, heads, T, Dv]; mask: broadcast over [batch, heads, T, S]; strides in dims.
+ *  Keeps probabilities [batch, heads, T, S], before dropout, and the generator's state (drawn, 4 words) that it used.
+ *  buffer, in floats: 52; k and v packed, D ⌈S / 8⌉ 8 and S ⌈Dv / 8⌉ 8; with a generator, 24 S. */
+export function attention(
+  out: Out, probabilities: Out, drawn: Out, q: In, k: In, v: In, mask: OptionalIn, generator: OptionalInOut, buffer: Scratch,
+  dims: Ints, causal: i32, scale: f32, dropout: f32,
+): void {
+  const batch = load<i32>(dims), heads = load<i32>(dims, 4)
+  const T = load<i32>(dims, 8), S = load<i32>(dims, 12), D = load<i32>(dims, 16), Dv = load<i32>(dims, 20)
+  const rowQ = stride(dims, 0, 2), rowK = stride(dims, 1, 2), rowV = stride(dims, 2, 2), rowO = stride(dims, 3, 2)
+  const rowM = stride(dims, 4, 2), stepM = stride(dims, 4, 3)
+  const rowP = <usize>S << 2
+  const block = buffer + TILE_BYTES
+  const keys = block + 16
+  const values = keys + packedBytes(D, S)
+  const dropped = values + packedBytes(S, Dv)
+  store<u64>(drawn, generator ? load<u64>(generator) : 0)
+  store<u64>(drawn, generator ? load<u64>(generator, 8) : 0, 8)
+  if (generator) store<u64>(generator, load<u64>(generator, 8) + 1, 8)
+  let p = probabilities
+  let row: u64 = 0
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      const qh = q + <usize>b * stride(dims, 0, 0) + <usize>h * stride(dims, 0, 1)
+      const oh = out + <usize>b * stride(dims, 3, 0) + <usize>h * stride(dims, 3, 1)
+      const mh = mask ? mask + <usize>b * stride(dims, 4, 0) + <usize>h * stride(dims, 4, 1) : 0
+      packMatrix(keys, k + <usize>b * stride(dims, 1, 0) + <usize>h * stride(dims, 1, 1), rowK, D, S, true)
+      packMatrix(values, v + <usize>b * stride(dims, 2, 0) + <usize>h * stride(dims, 2, 1), rowV, S, Dv, false)
+      for (let t = 0; t < T; t += QUERIES) {
+        const rows = min(T - t, QUERIES)
+        const width = causal ? min(S, t + rows) : S
+        multiplyPacked(p, rowP, qh + <usize>t * rowQ, rowQ, keys, D, rows, width, D, buffer, false)
+        for (let i = 0; i < rows; i++, row++) {
+          const line = p + <usize>i * rowP
+          softmaxRow(line, mh ? mh + <usize>(t + i) * rowM : 0, stepM, scale, causal ? min(S, t + i + 1) : S, S)
+          if (generator) {
+            const to = dropped + <usize>i * rowP
+            for (let j = 0; j < width; j += 4) {
+              const keep = keepLanes(drawn, block, row << 28 | <u64>(j >> 2), dropout)
+              storeLanes(at(to, j), f32x4.mul(v128.load(at(line, j)), keep), width - j)
+            }
+          }
+        }
+        multiplyPacked(oh + <usize>t * rowO, rowO, generator ? dropped : p, rowP, values, S, rows, Dv, width, buffer, false)
+        p += <usize>rows * rowP
+      }
+    }
+  }
+}
+
+/** The gradients dq, dk, dv from dout, laid out as q, k, v and out; dweights: what comes besides to the probabilities
+ *  [batch, heads, T, S], or absent.
+ *  buffer, in floats: 52; 6 T; the larger of Dv ⌈S / 8⌉ 8 and T ⌈D / 8⌉ 8; the larger of S ⌈D / 8⌉ 8 and
+ *  T ⌈Dv / 8⌉ 8; T S; with dropout, T S. */
+export function attentionBackward(
+  dq: Out, dk: Out, dv: Out, dout: In, dweights: OptionalIn, q: In, k: In, v: In, probabilities: In, drawn: In, buffer: Scratch,
+  dims: Ints, causal: i32, scale: f32, dropout: f32,
+): void {
+  const batch = load<i32>(dims), heads = load<i32>(dims, 4)
+  const T = load<i32>(dims, 8), S = load<i32>(dims, 12), D = load<i32>(dims, 16), Dv = load<i32>(dims, 20)
+  const rowQ = stride(dims, 0, 2), rowK = stride(dims, 1, 2), rowV = stride(dims, 2, 2), rowO = stride(dims, 3, 2)
+  const rowP = <usize>S << 2
+  const block = buffer + TILE_BYTES
+  const strip = block + 16
+  const first = strip + <usize>(4 * TILE_ROWS) * <usize>T
+  const second = first + max(packedBytes(Dv, S), packedBytes(T, D))
+  const scores = second + max(packedBytes(S, D), packedBytes(T, Dv))
+  const dropped = scores + <usize>T * rowP
+  const s = f32x4.splat(scale)
+  let p = probabilities
+  let dw = dweights
+  let row: u64 = 0
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      const toQ = <usize>b * stride(dims, 0, 0) + <usize>h * stride(dims, 0, 1)
+      const toK = <usize>b * stride(dims, 1, 0) + <usize>h * stride(dims, 1, 1)
+      const toV = <usize>b * stride(dims, 2, 0) + <usize>h * stride(dims, 2, 1)
+      const doh = dout + <usize>b * stride(dims, 3, 0) + <usize>h * stride(dims, 3, 1)
+      packMatrix(first, v + toV, rowV, Dv, S, true)
+      packMatrix(second, k + toK, rowK, S, D, false)
+      for (let t = 0; t < T; t += QUERIES) {
+        const rows = min(T - t, QUERIES)
+        const width = causal ? min(S, t + rows) : S
+        const ds = scores + <usize>t * rowP
+        multiplyPacked(ds, rowP, doh + <usize>t * rowO, rowO, first, Dv, rows, width, Dv, buffer, false)
+        for (let i = 0; i < rows; i++, row++) {
+          const line = ds + <usize>i * rowP
+          const own = p + <usize>(t + i) * rowP
+          let dot = f32x4.splat(0)
+          for (let j = 0; j < width; j += 4) {
+            let d = v128.load(at(line, j))
+            if (dropout > 0) {
+              const keep = keepLanes(drawn, block, row << 28 | <u64>(j >> 2), dropout)
+              d = f32x4.mul(d, keep)
+              storeLanes(at(dropped + <usize>(t + i) * rowP, j), f32x4.mul(v128.load(at(own, j)), keep), width - j)
+            }
+            if (dw) d = f32x4.add(d, v128.load(at(dw + <usize>(t + i) * rowP, j)))
+            storeLanes(at(line, j), d, width - j)
+            dot = f32x4.add(dot, f32x4.mul(loadLanes(at(own, j), width - j), loadLanes(at(line, j), width - j)))
+          }
+          const total = f32x4.splat(sumLanes(dot))
+          for (let j = 0; j < width; j += 4) {
+            const d = f32x4.mul(v128.load(at(own, j)), f32x4.sub(v128.load(at(line, j)), total))
+            storeLanes(at(line, j), f32x4.mul(d, s), width - j)
+          }
+          memory.fill(at(line, width), 0, <usize>(S - width) << 2)
+          if (dropout > 0) memory.fill(at(dropped + <usize>(t + i) * rowP, width), 0, <usize>(S - width) << 2)
+        }
+        multiplyPacked(dq + toQ + <usize>t * rowQ, rowQ, ds, rowP, second, S, rows, D, width, buffer, false)
+      }
+      packMatrix(first, q + toQ, rowQ, T, D, false)
+      multiplyTransposed(dk + toK, rowK, scores, rowP, first, S, D, T, buffer, strip, causal != 0)
+      packMatrix(second, doh, rowO, T, Dv, false)
+      multiplyTransposed(dv + toV, rowV, dropout > 0 ? dropped : p, rowP, second, S, Dv, T, buffer, strip, causal != 0)
+      p += <usize>T * rowP
+      if (dw) dw += <usize>T * rowP
+    }
+  }
+}
+
+/** Rotates pairs of x by angles: (a, b) → (a cos - sign b sin, b cos + sign a sin); sign -1 turns back.
+ *  out, x: [batch, T, D]; cosines, sines: [T, D / 2]. Pair i is (x[2i], x[2i + 1]) when interleaved, else (x[i],
+ *  x[i + D / 2]). */
+export function rotary(
+  out: Out, x: In, cosines: In, sines: In, batch: i32, T: i32, D: i32, interleaved: i32, sign: f32,
+): void {
+  const half = D >> 1
+  const s = f32x4.splat(sign)
+  for (let b = 0; b < batch; b++) {
+    for (let t = 0; t < T; t++) {
+      const cos = at(cosines, t * half)
+      const sin = at(sines, t * half)
+      for (let i = 0; i < half; i += 4) {
+        const c = v128.load(at(cos, i))
+        const w = f32x4.mul(v128.load(at(sin, i)), s)
+        if (interleaved) {
+          const low = v128.load(at(x, 2 * i)), high = v128.load(at(x, 2 * i), 16)
+          const a = v128.shuffle<f32>(low, high, 0, 2, 4, 6), e = v128.shuffle<f32>(low, high, 1, 3, 5, 7)
+          const y = f32x4.sub(f32x4.mul(a, c), f32x4.mul(e, w))
+          const z = f32x4.add(f32x4.mul(e, c), f32x4.mul(a, w))
+          storeLanes(at(out, 2 * i), v128.shuffle<f32>(y, z, 0, 4, 1, 5), 2 * (half - i))
+          if (half - i > 2) storeLanes(at(out, 2 * i + 4), v128.shuffle<f32>(y, z, 2, 6, 3, 7), 2 * (half - i) - 4)
+        } else {
+          const a = v128.load(at(x, i)), e = v128.load(at(x, i + half))
+          storeLanes(at(out, i), f32x4.sub(f32x4.mul(a, c), f32x4.mul(e, w)), half - i)
+          storeLanes(at(out, i + half), f32x4.add(f32x4.mul(e, c), f32x4.mul(a, w)), half - i)
+        }
+      }
+      x += <usize>D << 2
+      out += <usize>D << 2
+    }
+  }
+}

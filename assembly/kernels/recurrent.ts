@@ -1,0 +1,293 @@
+// Recurrent layers: the loop over time, forward and backward, of one layer in one direction. What the inputs give
+// to the gates comes as one matrix product over all steps (x below), and the gradients of the recurrent weights
+// leave as one: the backward writes the gradients of the gates and, row by row beside them, the states before.
+//
+//   each step    products = h_before · W_hhᵀ  [batch, G H], from weights packed once; then the gates, row by row
+//
+// Rows of x, h, … are one step of one sequence: row t batch + b, or b steps + t with batchFirst; the products
+// read and write them where they are. `reverse` runs from the last step to the first. Row of G gates: one after the
+// other, H wide. h0, c0: [batch, H], 0 where absent; W_hh: [G H, H]; b_hh: [G H].
+//
+// buffer of a forward, in floats: 48; H ⌈G H / 8⌉ 8; batch G H. Of a backward: 48; G H ⌈H / 8⌉ 8.
+
+import { In, OptionalIn, Out, Scratch } from '../abi'
+import { multiplyPacked, packedBytes, packMatrix } from '../gemm/packed'
+import { TILE_COLUMNS, TILE_ROWS } from '../gemm/tile'
+import { sigmoid, tanh } from '../math'
+import { at, storeLanes } from '../simd'
+import { activate, Activation } from './activation'
+
+const TILE_BYTES: usize = 4 * TILE_ROWS * TILE_COLUMNS
+
+/** The row of sequence b at the s-th step that is run. */
+// @ts-ignore: decorator
+@inline
+function rowOf(s: i32, b: i32, batch: i32, steps: i32, batchFirst: i32, reverse: i32): i32 {
+  const t = reverse ? steps - 1 - s : s
+  return batchFirst ? b * steps + t : t * batch + b
+}
+
+/** Address of row r of an array of rows of `width` floats. */
+// @ts-ignore: decorator
+@inline
+function rowAt(base: usize, r: i32, width: i32): usize {
+  return base + <usize>r * (<usize>width << 2)
+}
+
+/** x + product + bias on four lanes; product and bias may be absent. */
+// @ts-ignore: decorator
+@inline
+function gate(x: usize, product: usize, bias: usize, i: i32): v128 {
+  let v = v128.load(at(x, i))
+  if (product) v = f32x4.add(v, v128.load(at(product, i)))
+  if (bias) v = f32x4.add(v, v128.load(at(bias, i)))
+  return v
+}
+
+/** product + bias on four lanes. */
+// @ts-ignore: decorator
+@inline
+function hiddenGate(product: usize, bias: usize, i: i32): v128 {
+  const v = product ? v128.load(at(product, i)) : f32x4.splat(0)
+  return bias ? f32x4.add(v, v128.load(at(bias, i))) : v
+}
+
+// @ts-ignore: decorator
+@inline
+function loadOrZero(p: usize, i: i32): v128 {
+  return p ? v128.load(at(p, i)) : f32x4.splat(0)
+}
+
+/** products [batch, G H] = the states before step s · W_hhᵀ; returns false where those are 0. */
+function recur(
+  products: usize, h: usize, h0: usize, packed: usize, tile: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+): bool {
+  if (s == 0 && !h0) return false
+  const before = s > 0 ? rowAt(h, rowOf(s - 1, 0, batch, steps, batchFirst, reverse), H) : h0
+  const ld = s > 0 && batchFirst ? <usize>(steps * H) << 2 : <usize>H << 2
+  multiplyPacked(products, <usize>(G * H) << 2, before, ld, packed, H, batch, G * H, H, tile, false)
+  return true
+}
+
+/** carry [batch, H] = (add ? carry : 0) + the gates' gradients of step s · W_hh. */
+function carryBack(
+  carry: usize, dgates: usize, packed: usize, tile: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, add: bool,
+): void {
+  const width = G * H
+  const from = rowAt(dgates, rowOf(s, 0, batch, steps, batchFirst, reverse), width)
+  const ld = <usize>(batchFirst ? steps * width : width) << 2
+  multiplyPacked(carry, <usize>H << 2, from, ld, packed, width, batch, H, width, tile, add)
+}
+
+/** The state of sequence b before step s; 0 when absent. */
+// @ts-ignore: decorator
+@inline
+function stateBefore(h: usize, h0: usize, s: i32, b: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32): usize {
+  if (s > 0) return rowAt(h, rowOf(s - 1, b, batch, steps, batchFirst, reverse), H)
+  return h0 ? rowAt(h0, b, H) : 0
+}
+
+function copyOrZero(to: usize, from: usize, H: i32): void {
+  if (from) memory.copy(to, from, <usize>H << 2)
+  else memory.fill(to, 0, <usize>H << 2)
+}
+
+/** h_t = activation(x_t + W_hh h_{t-1} + b_hh).  h, x: [rows, H]; activation: see Activation. */
+export function rnn(
+  h: Out, x: In, h0: OptionalIn, weight: In, bias: OptionalIn, buffer: Scratch,
+  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, activation: i32,
+): void {
+  const packed = buffer + TILE_BYTES
+  const products = packed + packedBytes(H, H)
+  packMatrix(packed, weight, <usize>H << 2, H, H, true)
+  for (let s = 0; s < steps; s++) {
+    const some = recur(products, h, h0, packed, buffer, s, 1, batch, steps, H, batchFirst, reverse)
+    for (let b = 0; b < batch; b++) {
+      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const xr = rowAt(x, r, H)
+      const hr = rowAt(h, r, H)
+      const p = some ? rowAt(products, b, H) : 0
+      for (let i = 0; i < H; i += 4) storeLanes(at(hr, i), activate(activation, gate(xr, p, bias, i)), H - i)
+    }
+  }
+}
+
+/** dx: gradients of what goes into the activation; before: h_{t-1} beside it; dh0.  dx, before, dh, h: [rows, H]. */
+export function rnnBackward(
+  dx: Out, before: Out, dh0: Out, dh: In, h: In, h0: OptionalIn, weight: In, buffer: Scratch,
+  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, activation: i32,
+): void {
+  const packed = buffer + TILE_BYTES
+  packMatrix(packed, weight, <usize>H << 2, H, H, false)
+  memory.fill(dh0, 0, <usize>(batch * H) << 2)
+  for (let s = steps - 1; s >= 0; s--) {
+    for (let b = 0; b < batch; b++) {
+      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const dr = rowAt(dh, r, H)
+      const yr = rowAt(h, r, H)
+      const to = rowAt(dx, r, H)
+      const carry = rowAt(dh0, b, H)
+      for (let i = 0; i < H; i += 4) {
+        const d = f32x4.add(v128.load(at(dr, i)), v128.load(at(carry, i)))
+        const y = v128.load(at(yr, i))
+        const passed = activation == Activation.relu
+          ? v128.and(d, f32x4.gt(y, f32x4.splat(0)))
+          : f32x4.mul(d, f32x4.sub(f32x4.splat(1), f32x4.mul(y, y)))
+        storeLanes(at(to, i), passed, H - i)
+      }
+      copyOrZero(rowAt(before, r, H), stateBefore(h, h0, s, b, batch, steps, H, batchFirst, reverse), H)
+    }
+    if (s > 0 || h0) carryBack(dh0, dx, packed, buffer, s, 1, batch, steps, H, batchFirst, reverse, false)
+  }
+}
+
+/** i, f, o = σ, g = tanh of x_t + W_hh h_{t-1} + b_hh;  c_t = f c_{t-1} + i g;  h_t = o tanh c_t.
+ *  h, c: [rows, H]; gates, x: [rows, 4H], in the order i, f, g, o. */
+export function lstm(
+  h: Out, c: Out, gates: Out, x: In, h0: OptionalIn, c0: OptionalIn, weight: In, bias: OptionalIn, buffer: Scratch,
+  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+): void {
+  const packed = buffer + TILE_BYTES
+  const products = packed + packedBytes(H, 4 * H)
+  packMatrix(packed, weight, <usize>H << 2, H, 4 * H, true)
+  for (let s = 0; s < steps; s++) {
+    const some = recur(products, h, h0, packed, buffer, s, 4, batch, steps, H, batchFirst, reverse)
+    for (let b = 0; b < batch; b++) {
+      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const xr = rowAt(x, r, 4 * H)
+      const gr = rowAt(gates, r, 4 * H)
+      const hr = rowAt(h, r, H)
+      const cr = rowAt(c, r, H)
+      const p = some ? rowAt(products, b, 4 * H) : 0
+      const last = stateBefore(c, c0, s, b, batch, steps, H, batchFirst, reverse)
+      for (let j = 0; j < H; j += 4) {
+        const left = H - j
+        const i = sigmoid(gate(xr, p, bias, j))
+        const f = sigmoid(gate(xr, p, bias, j + H))
+        const g = tanh(gate(xr, p, bias, j + 2 * H))
+        const o = sigmoid(gate(xr, p, bias, j + 3 * H))
+        const cell = f32x4.add(f32x4.mul(f, loadOrZero(last, j)), f32x4.mul(i, g))
+        storeLanes(at(gr, j), i, left)
+        storeLanes(at(gr, j + H), f, left)
+        storeLanes(at(gr, j + 2 * H), g, left)
+        storeLanes(at(gr, j + 3 * H), o, left)
+        storeLanes(at(cr, j), cell, left)
+        storeLanes(at(hr, j), f32x4.mul(o, tanh(cell)), left)
+      }
+    }
+  }
+}
+
+/** dx: gradients of what goes into the gates; before: h_{t-1} beside it; dh0 and dc0.  dx, gates: [rows, 4H];
+ *  before, dh, h, c: [rows, H]; dcell: the gradient of the last c, [batch, H], 0 where absent. */
+export function lstmBackward(
+  dx: Out, before: Out, dh0: Out, dc0: Out, dh: In, dcell: OptionalIn, h: In, c: In, gates: In, h0: OptionalIn, c0: OptionalIn,
+  weight: In, buffer: Scratch, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+): void {
+  const packed = buffer + TILE_BYTES
+  const one = f32x4.splat(1)
+  packMatrix(packed, weight, <usize>H << 2, 4 * H, H, false)
+  memory.fill(dh0, 0, <usize>(batch * H) << 2)
+  copyOrZero(dc0, dcell, batch * H)
+  for (let s = steps - 1; s >= 0; s--) {
+    for (let b = 0; b < batch; b++) {
+      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const dr = rowAt(dh, r, H)
+      const to = rowAt(dx, r, 4 * H)
+      const gr = rowAt(gates, r, 4 * H)
+      const cr = rowAt(c, r, H)
+      const carry = rowAt(dh0, b, H)
+      const cells = rowAt(dc0, b, H)
+      const last = stateBefore(c, c0, s, b, batch, steps, H, batchFirst, reverse)
+      for (let j = 0; j < H; j += 4) {
+        const left = H - j
+        const i = v128.load(at(gr, j)), f = v128.load(at(gr, j + H)), g = v128.load(at(gr, j + 2 * H)), o = v128.load(at(gr, j + 3 * H))
+        const d = f32x4.add(v128.load(at(dr, j)), v128.load(at(carry, j)))
+        const u = tanh(v128.load(at(cr, j)))
+        // c reaches the loss through h and through the next step.
+        const dc = f32x4.add(v128.load(at(cells, j)), f32x4.mul(f32x4.mul(d, o), f32x4.sub(one, f32x4.mul(u, u))))
+        storeLanes(at(to, j), f32x4.mul(f32x4.mul(dc, g), f32x4.mul(i, f32x4.sub(one, i))), left)
+        storeLanes(at(to, j + H), f32x4.mul(f32x4.mul(dc, loadOrZero(last, j)), f32x4.mul(f, f32x4.sub(one, f))), left)
+        storeLanes(at(to, j + 2 * H), f32x4.mul(f32x4.mul(dc, i), f32x4.sub(one, f32x4.mul(g, g))), left)
+        storeLanes(at(to, j + 3 * H), f32x4.mul(f32x4.mul(d, u), f32x4.mul(o, f32x4.sub(one, o))), left)
+        storeLanes(at(cells, j), f32x4.mul(dc, f), left)
+      }
+      copyOrZero(rowAt(before, r, H), stateBefore(h, h0, s, b, batch, steps, H, batchFirst, reverse), H)
+    }
+    if (s > 0 || h0) carryBack(dh0, dx, packed, buffer, s, 4, batch, steps, H, batchFirst, reverse, false)
+  }
+}
+
+/** r, z = σ(x_t + W_hh h_{t-1} + b_hh);  n = tanh(x_n + r m), m = W_hn h_{t-1} + b_hn;  h_t = n + z (h_{t-1} - n).
+ *  h: [rows, H]; x: [rows, 3H], in the order r, z, n; gates: [rows, 4H], in the order r, z, n, m. */
+export function gru(
+  h: Out, gates: Out, x: In, h0: OptionalIn, weight: In, bias: OptionalIn, buffer: Scratch,
+  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+): void {
+  const packed = buffer + TILE_BYTES
+  const products = packed + packedBytes(H, 3 * H)
+  packMatrix(packed, weight, <usize>H << 2, H, 3 * H, true)
+  for (let s = 0; s < steps; s++) {
+    const some = recur(products, h, h0, packed, buffer, s, 3, batch, steps, H, batchFirst, reverse)
+    for (let b = 0; b < batch; b++) {
+      const row = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const xr = rowAt(x, row, 3 * H)
+      const gr = rowAt(gates, row, 4 * H)
+      const hr = rowAt(h, row, H)
+      const p = some ? rowAt(products, b, 3 * H) : 0
+      const last = stateBefore(h, h0, s, b, batch, steps, H, batchFirst, reverse)
+      for (let j = 0; j < H; j += 4) {
+        const left = H - j
+        const r = sigmoid(gate(xr, p, bias, j))
+        const z = sigmoid(gate(xr, p, bias, j + H))
+        const m = hiddenGate(p, bias, j + 2 * H)
+        const n = tanh(f32x4.add(v128.load(at(xr, j + 2 * H)), f32x4.mul(r, m)))
+        storeLanes(at(gr, j), r, left)
+        storeLanes(at(gr, j + H), z, left)
+        storeLanes(at(gr, j + 2 * H), n, left)
+        storeLanes(at(gr, j + 3 * H), m, left)
+        storeLanes(at(hr, j), f32x4.add(n, f32x4.mul(z, f32x4.sub(loadOrZero(last, j), n))), left)
+      }
+    }
+  }
+}
+
+/** dx: gradients of x, and dm: those of W_hh h_{t-1} + b_hh, which differ in n alone; before: h_{t-1} beside them; dh0.
+ *  dx, dm: [rows, 3H]; gates: [rows, 4H]; before, dh, h: [rows, H]. */
+export function gruBackward(
+  dx: Out, dm: Out, before: Out, dh0: Out, dh: In, h: In, gates: In, h0: OptionalIn, weight: In, buffer: Scratch,
+  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+): void {
+  const packed = buffer + TILE_BYTES
+  const one = f32x4.splat(1)
+  packMatrix(packed, weight, <usize>H << 2, 3 * H, H, false)
+  memory.fill(dh0, 0, <usize>(batch * H) << 2)
+  for (let s = steps - 1; s >= 0; s--) {
+    for (let b = 0; b < batch; b++) {
+      const row = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const dr = rowAt(dh, row, H)
+      const tx = rowAt(dx, row, 3 * H)
+      const tm = rowAt(dm, row, 3 * H)
+      const gr = rowAt(gates, row, 4 * H)
+      const carry = rowAt(dh0, b, H)
+      const last = stateBefore(h, h0, s, b, batch, steps, H, batchFirst, reverse)
+      for (let j = 0; j < H; j += 4) {
+        const left = H - j
+        const r = v128.load(at(gr, j)), z = v128.load(at(gr, j + H)), n = v128.load(at(gr, j + 2 * H)), m = v128.load(at(gr, j + 3 * H))
+        const d = f32x4.add(v128.load(at(dr, j)), v128.load(at(carry, j)))
+        const dn = f32x4.mul(f32x4.mul(d, f32x4.sub(one, z)), f32x4.sub(one, f32x4.mul(n, n)))
+        const dz = f32x4.mul(f32x4.mul(d, f32x4.sub(loadOrZero(last, j), n)), f32x4.mul(z, f32x4.sub(one, z)))
+        const dreset = f32x4.mul(f32x4.mul(dn, m), f32x4.mul(r, f32x4.sub(one, r)))
+        storeLanes(at(tx, j), dreset, left)
+        storeLanes(at(tm, j), dreset, left)
+        storeLanes(at(tx, j + H), dz, left)
+        storeLanes(at(tm, j + H), dz, left)
+        storeLanes(at(tx, j + 2 * H), dn, left)
+        storeLanes(at(tm, j + 2 * H), f32x4.mul(dn, r), left)
+        storeLanes(at(carry, j), f32x4.mul(d, z), left)
+      }
+      copyOrZero(rowAt(before, row, H), stateBefore(h, h0, s, b, batch, steps, H, batchFirst, reverse), H)
+    }
+    if (s > 0 || h0) carryBack(dh0, dm, packed, buffer, s, 3, batch, steps, H, batchFirst, reverse, true)
+  }
+}

@@ -1,0 +1,136 @@
+// One layer of a recurrent network in one direction. The inputs of all steps meet W_ih in one product (linear),
+// the loop over time runs in the core, and dW_hh is one product over all steps.
+
+import type { Command } from '../core/command.ts'
+import * as core from '../core/commands.ts'
+import { emit, withScratch } from '../core/engine.ts'
+import { record } from '../tensor/tape.ts'
+import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
+import { zeros } from './create.ts'
+import { linear, product } from './gemm.ts'
+import { select } from './part.ts'
+import { sumTo } from './reduce.ts'
+
+/** tanh or relu of one gate; i, f, g, o; r, z, n. */
+export type RecurrentKind = 'tanh' | 'relu' | 'lstm' | 'gru'
+
+/** Gates of a kind: W_ih has this many times H rows. */
+export const gatesOf: Record<RecurrentKind, number> = { tanh: 1, relu: 1, lstm: 4, gru: 3 }
+
+export interface RecurrentWeights {
+  /** [G H, inputs] */
+  readonly weightIh: Tensor
+  /** [G H, H] */
+  readonly weightHh: Tensor
+  /** [G H], or none. */
+  readonly biasIh: Tensor | null
+  readonly biasHh: Tensor | null
+}
+
+export interface RecurrentLayer {
+  readonly kind: RecurrentKind
+  /** x and the result are [batch, steps, …], not [steps, batch, …]. */
+  readonly batchFirst: boolean
+  /** From the last step to the first. */
+  readonly reverse: boolean
+}
+
+const panels = (n: number) => core.TILE_COLUMNS * Math.ceil(n / core.TILE_COLUMNS)
+const TILE = core.TILE_ROWS * core.TILE_COLUMNS
+
+/** The states of all steps, the state after the last, and for an LSTM its cell.  x: [steps, batch, inputs], with
+ *  batchFirst [batch, steps, inputs]; h0, c0: [batch, H], 0 where null; output: as x, H wide. */
+export function recurrent(
+  { kind, batchFirst, reverse }: RecurrentLayer,
+  x: Tensor,
+  { weightIh, weightHh, biasIh, biasHh }: RecurrentWeights,
+  h0: Tensor | null,
+  c0: Tensor | null,
+): { output: Tensor; hidden: Tensor; cell: Tensor | null } {
+  const [batch, steps] = (batchFirst ? x.shape : [x.shape[1], x.shape[0]]) as [number, number]
+  const H = weightHh.shape[1] as number
+  const G = gatesOf[kind]
+  const op = kind === 'tanh' || kind === 'relu' ? 'rnn' : kind
+  const wide = (n: number) => [x.shape[0] as number, x.shape[1] as number, n * H]
+  const projected = linear(x, weightIh, biasIh)
+  const output = empty(op, wide(1))
+  const cells = kind === 'lstm' ? empty(op, wide(1)) : null
+  const gates = kind === 'lstm' || kind === 'gru' ? empty(op, wide(4)) : null
+  const sizes = [batch, steps, H, Number(batchFirst), Number(reverse)] as const
+  const activation = core.Activation[kind === 'relu' ? 'relu' : 'tanh']
+  type Scratch = Parameters<Parameters<typeof withScratch>[2]>[0]
+  const run = (floats: number, command: (buffer: Scratch) => Command) =>
+    withScratch(4 * (TILE + floats), op, (buffer) => emit(command(buffer)))
+  run(H * panels(G * H) + batch * G * H, (buffer) => {
+    if (cells && gates) return core.lstm(output, cells, gates, projected, h0, c0, weightHh, biasHh, buffer, ...sizes)
+    if (gates) return core.gru(output, gates, projected, h0, weightHh, biasHh, buffer, ...sizes)
+    return core.rnn(output, projected, h0, weightHh, biasHh, buffer, ...sizes, activation)
+  })
+
+  // The gradient of the last cell waits here for that of the output, whose rule runs later.
+  let dcell: Tensor | null = null
+  interface Gradients {
+    readonly dy: Tensor
+    /** Of x and of the recurrent products: the same but for a GRU. */
+    readonly dx: Tensor
+    readonly dm: Tensor
+    readonly before: Tensor
+    readonly dh0: Tensor
+    readonly dc0: Tensor | null
+  }
+  let made: Gradients | null = null
+  const gradients = (dy: Tensor): Gradients => {
+    if (made?.dy === dy) return made
+    const name = `${op} gradient`
+    const dx = empty(name, wide(G))
+    const dm = kind === 'gru' ? empty(name, wide(G)) : dx
+    const before = empty(name, wide(1))
+    const dh0 = empty(name, [batch, H])
+    const dc0 = cells && empty(name, [batch, H])
+    run(G * H * panels(H), (buffer) => {
+      if (cells && gates && dc0)
+        return core.lstmBackward(
+          ...([dx, before, dh0, dc0, dy, dcell, output, cells, gates, h0, c0, weightHh, buffer, ...sizes] as const),
+        )
+      if (gates) return core.gruBackward(dx, dm, before, dh0, dy, output, gates, h0, weightHh, buffer, ...sizes)
+      return core.rnnBackward(dx, before, dh0, dy, output, h0, weightHh, buffer, ...sizes, activation)
+    })
+    dcell = null
+    made = { dy, dx, dm, before, dh0, dc0 }
+    return made
+  }
+  const rows = (t: Tensor, width: number) => viewOf(t, [batch * steps, width])
+  const inputs: [Tensor | null, (g: Gradients) => Tensor][] = [
+    [projected, ({ dx }) => dx],
+    [weightHh, ({ dm, before }) => product(`${op} gradient`, rows(dm, G * H), rows(before, H), { transposeA: true })],
+    [biasHh, ({ dm }) => sumTo(rows(dm, G * H), [G * H])],
+    [h0, ({ dh0 }) => dh0],
+    [c0, ({ dc0 }) => dc0 as Tensor],
+  ]
+  const present = inputs.filter(([input]) => input !== null) as [Tensor, (g: Gradients) => Tensor][]
+  record(
+    op,
+    output,
+    present.map(([input]) => input),
+    present.map(
+      ([, rule]) =>
+        (dy: Tensor) =>
+          rule(gradients(dy)),
+    ),
+  )
+  const last = (all: Tensor): Tensor => select(all, batchFirst ? 1 : 0, reverse ? 0 : -1)
+  const cell =
+    cells &&
+    record(
+      `${op} cell`,
+      last(cells),
+      [output],
+      [
+        (dy) => {
+          dcell = dy
+          return zeros(output.shape)
+        },
+      ],
+    )
+  return { output, hidden: last(output), cell }
+}
