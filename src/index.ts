@@ -44,7 +44,7 @@ export {
   sub,
   where,
 } from './ops/elementwise.ts'
-export { embedding } from './ops/gather.ts'
+export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/gather.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export {
@@ -80,6 +80,7 @@ export {
   variance,
 } from './ops/reduce.ts'
 export { softmax } from './ops/softmax.ts'
+export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'
 export { type Compiled, compile, type Input } from './tensor/compile.ts'
 export { scope } from './tensor/scope.ts'
