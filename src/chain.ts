@@ -31,10 +31,12 @@ import {
   sqrt,
   sub,
 } from './ops/elementwise.ts'
+import { gather, indexSelect, scatterAdd } from './ops/gather.ts'
 import { matmul } from './ops/gemm.ts'
 import { flip, pad, roll, select, slice, split, squeeze, tril, triu, unsqueeze } from './ops/part.ts'
 import { argmax, argmin, cumsum, logSumExp, max, mean, min, norm, prod, std, sum, variance } from './ops/reduce.ts'
 import { softmax } from './ops/softmax.ts'
+import { sort, topk } from './ops/sort.ts'
 import { backward } from './tensor/tape.ts'
 import { Tensor } from './tensor/tensor.ts'
 
@@ -82,6 +84,8 @@ const methods = {
   exp,
   expand,
   flatten,
+  gather,
+  indexSelect,
   log,
   matmul,
   max,
@@ -92,14 +96,17 @@ const methods = {
   relu,
   reshape,
   rsqrt,
+  scatterAdd,
   sigmoid,
   sign,
   softmax,
+  sort,
   sqrt,
   sub,
   sum,
   tanh,
   to,
+  topk,
   transpose,
 }
 

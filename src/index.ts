@@ -55,7 +55,7 @@ export {
   sub,
   where,
 } from './ops/elementwise.ts'
-export { embedding } from './ops/gather.ts'
+export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/gather.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export { layerNorm, type NormOptions, type RmsNormOptions, rmsNorm } from './ops/norm.ts'
@@ -104,6 +104,7 @@ export {
   variance,
 } from './ops/reduce.ts'
 export { softmax } from './ops/softmax.ts'
+export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'
 export { type Compiled, type CompileOptions, compile, type Input } from './tensor/compile.ts'
 export { scope } from './tensor/scope.ts'

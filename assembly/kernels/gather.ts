@@ -63,3 +63,54 @@ export function gatherRowsBackward(dx: Out, dy: In, index: In, skip: i32, outer:
   }
   return 0
 }
+
+/** out[o, j, i] = x[o, index[o, j, i], i], elements of 4 bytes.  out, index: [outer, count, inner]; x: [outer, size, inner]. */
+export function gather(out: Out, x: In, index: In, outer: i32, size: i32, count: i32, inner: i32): i32 {
+  let n = 0
+  for (let o = 0; o < outer; o++) {
+    for (let j = 0; j < count; j++) {
+      for (let i = 0; i < inner; i++) {
+        const s = load<i32>(at(index, n))
+        if (<u32>s >= <u32>size) return n + 1
+        store<i32>(at(out, n), load<i32>(at(x, s * inner + i)))
+        n++
+      }
+    }
+    x += <usize>(size * inner) << 2
+  }
+  return 0
+}
+
+/** out = x (0 when absent), then out[o, index[o, j, i], i] += source[o, j, i].  out, x: [outer, size, inner];
+ *  source, index: [outer, count, inner]. */
+export function scatterAdd(out: Out, x: OptionalIn, source: In, index: In, outer: i32, size: i32, count: i32, inner: i32): i32 {
+  const bytes = (<usize>outer * <usize>size * <usize>inner) << 2
+  if (x) memory.copy(out, x, bytes)
+  else memory.fill(out, 0, bytes)
+  let n = 0
+  for (let o = 0; o < outer; o++) {
+    for (let j = 0; j < count; j++) {
+      for (let i = 0; i < inner; i++) {
+        const s = load<i32>(at(index, n))
+        if (<u32>s >= <u32>size) return n + 1
+        const p = at(out, s * inner + i)
+        store<f32>(p, load<f32>(p) + load<f32>(at(source, n)))
+        n++
+      }
+    }
+    out += <usize>(size * inner) << 2
+  }
+  return 0
+}
+
+/** out[i, c] = 1 where c = index[i], else 0.  out: [n, classes]; index: i32 [n]. */
+export function oneHot(out: Out, index: In, n: i32, classes: i32): i32 {
+  memory.fill(out, 0, (<usize>n * <usize>classes) << 2)
+  for (let i = 0; i < n; i++) {
+    const c = load<i32>(at(index, i))
+    if (<u32>c >= <u32>classes) return i + 1
+    store<f32>(at(out, c), 1)
+    out += <usize>classes << 2
+  }
+  return 0
+}

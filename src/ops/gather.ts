@@ -2,10 +2,13 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { show } from '../tensor/shape.ts'
+import { checkAxis, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
-import { float, indices, type Value } from './input.ts'
+import { bytesOf, type NDArray } from '../tensor/types.ts'
+import { add } from './elementwise.ts'
+import { checked, float, indices, type Value } from './input.ts'
+import { pad, slice } from './part.ts'
 
 /** Says which index a kernel refused. `of`: what it points into, in words. */
 const outOfRange =
@@ -46,4 +49,140 @@ export function checkPadding(caller: string, paddingIdx: number, count: number):
       `${caller}: paddingIdx is ${paddingIdx}, expected a whole number from ${-count} to ${count - 1}`,
     )
   return paddingIdx < 0 ? paddingIdx + count : paddingIdx
+}
+
+/** The sizes around an axis: [outer, size, inner]. */
+const around = (shape: readonly number[], axis: number): [number, number, number] => [
+  sizeOf(shape.slice(0, axis)),
+  shape[axis] as number,
+  sizeOf(shape.slice(axis + 1)),
+]
+
+/** x as a tensor whose elements have 4 bytes, f32 or i32. */
+function words(op: string, value: Tensor | NDArray): Tensor {
+  const x = checked(op, 'x', value)
+  if (bytesOf[x.dtype] !== 4)
+    throw new TypeError(`${op}: x is ${x.dtype} ${show(x.shape)}, expected f32 or i32; convert it with .to('f32')`)
+  return x
+}
+
+/** out[…, j, …] = x[…, index[j], …] on `axis`.  index: i32 [count]; out: x's shape with count at `axis`. Throws
+ *  when an index is out of range. torch.index_select. */
+export function indexSelect(x: Tensor | NDArray, axis: number, index: Value): Tensor {
+  const a = words('indexSelect', x)
+  const d = checkAxis('indexSelect', axis, a.ndim)
+  const positions = indices('indexSelect', 'index', index)
+  if (positions.ndim !== 1)
+    throw new RangeError(`indexSelect: index has shape ${show(positions.shape)}, expected one axis`)
+  const [outer, size, inner] = around(a.shape, d)
+  const count = positions.size
+  const refused = outOfRange('indexSelect', positions, size, `axis ${d} of x ${show(a.shape)}`)
+  const out = empty(
+    'indexSelect',
+    a.shape.map((n, i) => (i === d ? count : n)),
+    a.dtype,
+  )
+  emit(core.gatherRows(out, a, positions, outer, size, count, inner), refused)
+  return record(
+    'indexSelect',
+    out,
+    [a],
+    [
+      (dy) => {
+        const dx = empty('indexSelect gradient', a.shape)
+        emit(core.gatherRowsBackward(dx, dy, positions, -1, outer, size, count, inner), refused)
+        return dx
+      },
+    ],
+  )
+}
+
+/** Throws unless index has as many axes as x, and is nowhere larger than it but on the axis `d`. */
+function checkIndexShape(op: string, name: string, x: Tensor, index: Tensor, d: number): void {
+  if (index.ndim !== x.ndim || index.shape.some((size, i) => i !== d && size > (x.shape[i] as number)))
+    throw new RangeError(
+      `${op}: index has shape ${show(index.shape)}, expected ${x.ndim} axes${d < 0 ? '' : `, all but axis ${d}`} at most those of ${name} ${show(x.shape)}`,
+    )
+}
+
+/** The first elements of x on each axis: as many as `shape` says, on `keep` all. */
+const cut = (x: Tensor, shape: readonly number[], keep: number): Tensor =>
+  shape.every((size, i) => i === keep || size === x.shape[i])
+    ? x
+    : slice(x, ...shape.map((size, i) => (i === keep ? null : { end: size })))
+
+/** out[i, j, …] = x[i, index[i, j, …], …] for axis 1, and so for any.  index: i32, as many axes as x, on the others
+ *  at most as large; out: index's shape. Throws when an index is out of range. torch.gather. */
+export function gather(x: Tensor | NDArray, axis: number, index: Value): Tensor {
+  const given = words('gather', x)
+  const d = checkAxis('gather', axis, given.ndim)
+  const positions = indices('gather', 'index', index)
+  checkIndexShape('gather', 'x', given, positions, d)
+  const a = cut(given, positions.shape, d)
+  const [outer, size, inner] = around(a.shape, d)
+  const count = positions.shape[d] as number
+  const refused = outOfRange('gather', positions, size, `axis ${d} of x ${show(given.shape)}`)
+  const out = empty('gather', positions.shape, a.dtype)
+  emit(core.gather(out, a, positions, outer, size, count, inner), refused)
+  return record(
+    'gather',
+    out,
+    [a],
+    [
+      (dy) => {
+        const dx = empty('gather gradient', a.shape)
+        emit(core.scatterAdd(dx, null, dy, positions, outer, size, count, inner), refused)
+        return dx
+      },
+    ],
+  )
+}
+
+/** x with out[i, index[i, j, …], …] += source[i, j, …] for axis 1, and so for any: additions in the order of the
+ *  source, the same at each run.  index: i32, as many axes as x, on the others at most as large; source: at least
+ *  as large as index. Throws when an index is out of range. torch.scatter_add. */
+export function scatterAdd(x: Value, axis: number, index: Value, source: Value): Tensor {
+  const a = float('scatterAdd', 'x', x)
+  const d = checkAxis('scatterAdd', axis, a.ndim)
+  const positions = indices('scatterAdd', 'index', index)
+  const given = float('scatterAdd', 'source', source)
+  checkIndexShape('scatterAdd', 'x', a, positions, d)
+  checkIndexShape('scatterAdd', 'source', given, positions, -1)
+  const values = cut(given, positions.shape, -1)
+  const shape = positions.shape.map((size, i) => (i === d ? (a.shape[d] as number) : size))
+  const [outer, size, inner] = around(shape, d)
+  const count = positions.shape[d] as number
+  const refused = outOfRange('scatterAdd', positions, size, `axis ${d} of x ${show(a.shape)}`)
+  const whole = sameShape(shape, a.shape)
+  const out = empty('scatterAdd', shape)
+  emit(core.scatterAdd(out, whole ? a : null, values, positions, outer, size, count, inner), refused)
+  const fromSource = (dy: Tensor): Tensor => {
+    const dsource = empty('scatterAdd gradient', positions.shape)
+    emit(core.gather(dsource, dy, positions, outer, size, count, inner), refused)
+    return dsource
+  }
+  if (whole) return record('scatterAdd', out, [a, values], [(dy) => dy, fromSource])
+  // An index that covers a part of x: the sums are added there.
+  const sums = record('scatterAdd', out, [values], [fromSource])
+  return add(
+    a,
+    pad(
+      sums,
+      a.shape.map((n, i) => [0, n - (shape[i] as number)] as const),
+    ),
+  )
+}
+
+/** 1 at the class that each index names, else 0, as f32.  index: i32 [...]; out: [..., classes]. Throws when an
+ *  index is outside 0 .. classes - 1. torch.nn.functional.one_hot. */
+export function oneHot(index: Value, classes: number): Tensor {
+  const positions = indices('oneHot', 'index', index)
+  if (!Number.isInteger(classes) || classes < 0)
+    throw new RangeError(`oneHot: classes is ${String(classes)}, expected a whole number >= 0`)
+  const out = empty('oneHot', [...positions.shape, classes])
+  emit(
+    core.oneHot(out, positions, positions.size, classes),
+    outOfRange('oneHot', positions, classes, `${classes} classes`),
+  )
+  return out
 }

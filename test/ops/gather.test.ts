@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { tensor } from '../../src/index.ts'
@@ -69,5 +70,145 @@ describe('embedding', () => {
     const y = lw.sum(lw.embedding(index, weight))
     index.copyFrom([1000])
     expect(() => lw.backward(y)).toThrow('index 1000 at position 0')
+  })
+})
+
+/** Copies and single additions of terms of size 2: exact but for the sums, of up to 40 terms. */
+const exact = { ulps: 0, absolute: 80, gradient: { ulps: 0, absolute: 80 } }
+
+describe('indexSelect', () => {
+  test.each([
+    [[5], 0, 3],
+    [[3, 4], 1, 6],
+    [[3, 4], -2, 2],
+    [[2, 3, 5], 1, 4],
+    [[2, 7, 65], 1, 9],
+    [[2, 3], 0, 0],
+    [[0, 3], 1, 2],
+    [[2, 3, 1, 1], 3, 3],
+  ])('%j along %i, %i indices', (shape, axis, count) => {
+    const d = (axis + shape.length) % shape.length
+    const index = below(shape[d] as number, [count])
+    check({
+      shapes: [shape],
+      ours: (x) => x.indexSelect(axis, tensor(index)),
+      reference: (x) => reference.indexSelect(x, d, index),
+      tolerance: exact,
+    })
+  })
+  test('takes i32, and says what is wrong', () => {
+    const x = tensor(Int32Array.of(7, 8, 9))
+    const out = lw.indexSelect(x, 0, tensor(Int32Array.of(2, 2)))
+    expect([out.dtype, out.tolist()]).toEqual(['i32', [9, 9]])
+    expect(() => lw.indexSelect(x, 0, tensor(Int32Array.of(0, 3)))).toThrow(
+      'indexSelect: index 3 at position 1 is out of range, expected 0 to 2 (axis 0 of x [3])',
+    )
+    expect(() => lw.indexSelect(x, 1, tensor(Int32Array.of(0)))).toThrow('indexSelect: axis is 1')
+    expect(() => lw.indexSelect(x, 0, lw.zeros([1, 1], 'i32'))).toThrow('index has shape [1, 1], expected one axis')
+    expect(() => lw.indexSelect(tensor(Uint8Array.of(1)), 0, tensor(Int32Array.of(0)))).toThrow('x is u8 [1]')
+  })
+})
+
+const along: [number[], number, number[]][] = [
+  [[5], 0, [7]],
+  [[3, 4], 1, [3, 2]],
+  [[3, 4], 0, [5, 4]],
+  [[3, 4], 0, [2, 3]],
+  [[2, 3, 5], 1, [2, 4, 5]],
+  [[4, 3, 5], -1, [2, 3, 9]],
+  [[2, 3], 1, [2, 0]],
+  [[0, 3], 1, [0, 2]],
+  [[1, 1], 1, [1, 1]],
+]
+
+describe('gather and scatterAdd', () => {
+  test.each(along)('%j along %i by %j', (shape, axis, indexShape) => {
+    const d = (axis + shape.length) % shape.length
+    const index = below(shape[d] as number, indexShape)
+    check({
+      shapes: [shape],
+      ours: (x) => x.gather(axis, tensor(index)),
+      reference: (x) => reference.gather(x, d, index),
+      tolerance: exact,
+    })
+    for (const more of [0, 2])
+      check({
+        shapes: [shape, indexShape.map((n) => n + more)],
+        ours: (x, source) => x.scatterAdd(axis, tensor(index), source),
+        reference: (x, source) => reference.scatterAdd(x, d, index, source),
+        tolerance: exact,
+      })
+  })
+
+  test('over random shapes', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        fc.nat(),
+        fc.nat({ max: 999 }),
+        (sizes, at, seed) => {
+          const d = at % sizes.length
+          const shape = sizes.map(([n]) => n)
+          const indexShape = sizes.map(([n, m], i) => (i === d ? m : Math.min(n, m)))
+          const index = below(shape[d] as number, indexShape, seed)
+          check({
+            shapes: [shape, indexShape],
+            ours: (x, source) => lw.mul(x.gather(d, tensor(index)), x.scatterAdd(d, tensor(index), source).sum()),
+            reference: (x, source) => {
+              const total = reference.scatterAdd(x, d, index, source).data.reduce((a, b) => a + b, 0)
+              const picked = reference.gather(x, d, index)
+              return { shape: picked.shape, data: picked.data.map((value) => value * total) }
+            },
+            // A product of 2 with a sum of up to 512 terms of size 2; its gradient sums 256 such products.
+            tolerance: { ulps: 8, absolute: 2 * 1024, gradient: { ulps: 64, absolute: 16 * 1024 } },
+          })
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+
+  test('say what is wrong', () => {
+    const x = lw.zeros([2, 3])
+    const index = (values: number[][]) => tensor(values, { dtype: 'i32' })
+    expect(() =>
+      x.gather(
+        1,
+        index([
+          [0, 2],
+          [3, 0],
+        ]),
+      ),
+    ).toThrow('gather: index 3 at position 2 is out of range, expected 0 to 2 (axis 1 of x [2, 3])')
+    expect(() => x.gather(1, index([[0], [0], [0]]))).toThrow(
+      'gather: index has shape [3, 1], expected 2 axes, all but',
+    )
+    expect(() => x.gather(2, index([[0]]))).toThrow('gather: axis is 2')
+    expect(() => x.scatterAdd(0, index([[0, 2, 0]]), x)).toThrow('scatterAdd: index 2 at position 1')
+    expect(() => x.scatterAdd(0, index([[0, 1, 0]]), lw.zeros([1, 2]))).toThrow(
+      'scatterAdd: index has shape [1, 3], expected 2 axes at most those of source [1, 2]',
+    )
+    expect(() => x.scatterAdd(0, lw.zeros([1, 1]), x)).toThrow('index is f32')
+  })
+})
+
+describe('oneHot', () => {
+  test.each([[[4]], [[]], [[2, 3]], [[0]]])('of %j', (shape) => {
+    const index = below(5, shape)
+    check({
+      shapes: [],
+      ours: () => lw.oneHot(tensor(index), 5),
+      reference: () => reference.oneHot(index, 5),
+      differentiable: false,
+    })
+  })
+  test('says what is wrong', () => {
+    expect(() => lw.oneHot(tensor(Int32Array.of(0, 4)), 4)).toThrow(
+      'oneHot: index 4 at position 1 is out of range, expected 0 to 3 (4 classes)',
+    )
+    expect(() => lw.oneHot(tensor(Int32Array.of(0)), 1.5)).toThrow('classes is 1.5')
   })
 })

@@ -22,3 +22,21 @@ export const indexSelect = (x: Ref, axis: number, index: Index): Ref =>
     x.shape.map((size, d) => (d === axis ? index.data.length : size)),
     (at) => get(x, moved(at, axis, index.data[at[axis] as number] as number)),
   )
+
+const valueAt = (index: Index, at: readonly number[]): number =>
+  index.data[at.reduce((p, c, d) => p * (index.shape[d] as number) + c, 0)] as number
+
+/** out[i, j] = x[i, index[i, j]] for axis 1. */
+export const gather = (x: Ref, axis: number, index: Index): Ref =>
+  build(index.shape, (at) => get(x, moved(at, axis, valueAt(index, at))))
+
+/** x with source[i, j] added at [i, index[i, j]] for axis 1. */
+export const scatterAdd = (x: Ref, axis: number, index: Index, source: Ref): Ref =>
+  build(x.shape, (at) =>
+    build(index.shape, (from) =>
+      moved(from, axis, valueAt(index, from)).every((c, d) => c === at[d]) ? get(source, from) : 0,
+    ).data.reduce((a, b) => a + b, get(x, at)),
+  )
+
+export const oneHot = (index: Index, classes: number): Ref =>
+  build([...index.shape, classes], (at, i) => Number(at.at(-1) === index.data[Math.floor(i / classes)]))
