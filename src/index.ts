@@ -98,6 +98,7 @@ export {
   type VarianceOptions,
   variance,
 } from './ops/reduce.ts'
+export { type InterpolateOptions, interpolate, pixelShuffle } from './ops/resample.ts'
 export { softmax } from './ops/softmax.ts'
 export * as optim from './optim/index.ts'
 export { type Compiled, compile, type Input } from './tensor/compile.ts'

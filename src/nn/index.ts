@@ -11,4 +11,5 @@ export {
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
 export { AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts'
+export { PixelShuffle, Upsample, ZeroPad2d } from './resample.ts'
 export { summary } from './summary.ts'
