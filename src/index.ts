@@ -103,6 +103,7 @@ export {
   type VarianceOptions,
   variance,
 } from './ops/reduce.ts'
+export { type InterpolateOptions, interpolate, pixelShuffle } from './ops/resample.ts'
 export { softmax } from './ops/softmax.ts'
 export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'

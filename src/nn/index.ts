@@ -28,4 +28,5 @@ export {
   type RNNCellOptions,
   type RNNOptions,
 } from './recurrent.ts'
+export { PixelShuffle, Upsample, ZeroPad2d } from './resample.ts'
 export { summary } from './summary.ts'
