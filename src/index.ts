@@ -58,7 +58,15 @@ export {
 export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/gather.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
-export { layerNorm, type NormOptions, type RmsNormOptions, rmsNorm } from './ops/norm.ts'
+export {
+  type BatchNormOptions,
+  batchNorm,
+  groupNorm,
+  layerNorm,
+  type NormOptions,
+  type RmsNormOptions,
+  rmsNorm,
+} from './ops/norm.ts'
 export {
   cat,
   flip,

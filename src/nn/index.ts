@@ -29,4 +29,15 @@ export {
   type RNNOptions,
 } from './recurrent.ts'
 export { PixelShuffle, Upsample, ZeroPad2d } from './resample.ts'
+export {
+  BatchNorm1d,
+  BatchNorm2d,
+  type BatchNormLayerOptions,
+  GroupNorm,
+  type GroupNormOptions,
+  LayerNorm,
+  type LayerNormOptions,
+  RMSNorm,
+  type RMSNormOptions,
+} from './norm.ts'
 export { summary } from './summary.ts'
