@@ -2,7 +2,6 @@ export { ReLU, Sigmoid, Tanh } from './activation.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
-export { summary } from './summary.ts'
 export {
   GRU,
   GRUCell,
@@ -17,3 +16,4 @@ export {
   type RNNCellOptions,
   type RNNOptions,
 } from './recurrent.ts'
+export { summary } from './summary.ts'

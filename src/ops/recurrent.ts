@@ -90,7 +90,7 @@ export function recurrent(
     run(G * H * panels(H), (buffer) => {
       if (cells && gates && dc0)
         return core.lstmBackward(
-          ...[dx, before, dh0, dc0, dy, dcell, output, cells, gates, h0, c0, weightHh, buffer, ...sizes] as const,
+          ...([dx, before, dh0, dc0, dy, dcell, output, cells, gates, h0, c0, weightHh, buffer, ...sizes] as const),
         )
       if (gates) return core.gruBackward(dx, dm, before, dh0, dy, output, gates, h0, weightHh, buffer, ...sizes)
       return core.rnnBackward(dx, before, dh0, dy, output, h0, weightHh, buffer, ...sizes, activation)
