@@ -12,6 +12,8 @@
 
 /** Address of memory that the kernel writes in full, alone or together with neighbouring commands. */
 export type Out = usize
+/** Like Out; 0 when not wanted. Never a kernel's first parameter. */
+export type OptionalOut = usize
 /** Address of memory that the kernel reads. */
 export type In = usize
 /** Like In; 0 when absent. */

@@ -7,6 +7,7 @@ import assemblyscript from 'assemblyscript'
 const root = new URL('..', import.meta.url)
 const roles = {
   Out: 'out',
+  OptionalOut: 'out',
   In: 'in',
   OptionalIn: 'in',
   InOut: 'inout',
@@ -18,6 +19,7 @@ const roles = {
 }
 const hostTypes = {
   Out: 'Operand',
+  OptionalOut: 'Operand | null',
   In: 'Operand',
   OptionalIn: 'Operand | null',
   InOut: 'Operand',

@@ -46,6 +46,7 @@ export {
 } from './ops/elementwise.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
+export { layerNorm, type NormOptions, type RmsNormOptions, rmsNorm } from './ops/norm.ts'
 export {
   cat,
   flip,

@@ -2,6 +2,8 @@ export { ReLU, Sigmoid, Tanh } from './activation.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
+
+
 export {
   GRU,
   GRUCell,
@@ -16,4 +18,9 @@ export {
   type RNNCellOptions,
   type RNNOptions,
 } from './recurrent.ts'
+
+
+export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './norm.ts'
+
+
 export { summary } from './summary.ts'
