@@ -27,3 +27,18 @@ export function philox(out: usize, seed: u64, call: u64, index: u64): void {
   store<u32>(out, c2, 8)
   store<u32>(out, c3, 12)
 }
+
+/** Four uniform numbers in [0, 1) with 24 bits each: block `index` of the generator's current draw. */
+// @ts-ignore: decorator
+@inline
+export function uniform4(generator: usize, block: usize, index: i32): v128 {
+  philox(block, load<u64>(generator), load<u64>(generator, 8), <u64>index)
+  return f32x4.mul(f32x4.convert_i32x4_u(i32x4.shr_u(v128.load(block), 8)), f32x4.splat(5.9604644775390625e-8))
+}
+
+/** Counts one draw. */
+// @ts-ignore: decorator
+@inline
+export function nextDraw(generator: usize): void {
+  store<u64>(generator, load<u64>(generator, 8) + 1, 8)
+}

@@ -14,6 +14,7 @@ export { relu, sigmoid, tanh } from './ops/activation.ts'
 export { type AttentionOptions, type RotaryOptions, rotary, scaledDotProductAttention } from './ops/attention.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
+export { dropout, dropout2d } from './ops/dropout.ts'
 export {
   abs,
   add,
@@ -44,6 +45,7 @@ export {
   sub,
   where,
 } from './ops/elementwise.ts'
+export { embedding } from './ops/gather.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export { layerNorm, type NormOptions, type RmsNormOptions, rmsNorm } from './ops/norm.ts'

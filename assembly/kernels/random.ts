@@ -3,22 +3,8 @@
 
 import { InOut, Out, Scratch } from '../abi'
 import { log, sinTurn } from '../math'
-import { philox } from '../random'
+import { nextDraw, uniform4 } from '../random'
 import { at, storeLanes } from '../simd'
-
-/** Four uniform numbers in [0, 1) with 24 bits each: block `index` of the generator's current draw. */
-// @ts-ignore: decorator
-@inline
-function uniform4(generator: usize, block: usize, index: i32): v128 {
-  philox(block, load<u64>(generator), load<u64>(generator, 8), <u64>index)
-  return f32x4.mul(f32x4.convert_i32x4_u(i32x4.shr_u(v128.load(block), 8)), f32x4.splat(5.9604644775390625e-8))
-}
-
-// @ts-ignore: decorator
-@inline
-function nextDraw(generator: usize): void {
-  store<u64>(generator, load<u64>(generator, 8) + 1, 8)
-}
 
 /** out ~ U[low, high).  out: [n]; block: 4 words. */
 export function uniform(out: Out, generator: InOut, block: Scratch, low: f32, high: f32, n: i32): void {

@@ -1,5 +1,7 @@
 export { ReLU, Sigmoid, Tanh } from './activation.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
+export { Dropout, Dropout2d, type DropoutOptions } from './dropout.ts'
+export { Embedding, type EmbeddingOptions } from './embedding.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
 

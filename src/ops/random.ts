@@ -3,12 +3,13 @@
 
 import * as core from '../core/commands.ts'
 import type { Engine } from '../core/engine.ts'
-import { currentEngine, currentTrace, emit, newHeldStorage, withScratch } from '../core/engine.ts'
+import { currentEngine, currentTrace, emit, newHeldStorage, withScratch, withTrace } from '../core/engine.ts'
 import { releaseWith, type Storage } from '../core/storage.ts'
 import type { Shape } from '../tensor/shape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 
-const BLOCK_BYTES = 16
+/** Scratch of a kernel that draws: one block of the generator. */
+export const BLOCK_BYTES = 16
 
 /** Philox4x32-10: a seed, and how many draws were taken. */
 export class Generator {
@@ -59,7 +60,8 @@ export function defaultGenerator(): Generator {
   const engine = currentEngine('Generator')
   let generator = defaults.get(engine)
   if (!generator) {
-    generator = new Generator(0)
+    // Also where its first use is inside of a compiled function: the generator is no value of the trace.
+    generator = withTrace(null, () => new Generator(0))
     defaults.set(engine, generator)
   }
   return generator

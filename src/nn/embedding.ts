@@ -1,0 +1,44 @@
+import { checkPadding, embedding } from '../ops/gather.ts'
+import type { Value } from '../ops/input.ts'
+import { type Generator, normal } from '../ops/random.ts'
+import { checkOptions } from '../tensor/options.ts'
+import { elements, type Tensor } from '../tensor/tensor.ts'
+import { Module, Parameter } from './module.ts'
+
+export interface EmbeddingOptions {
+  /** The row that starts as 0 and gets no gradient, negative counted from the end; default none. */
+  paddingIdx?: number | null
+  /** Where the initial values come from; default the one of manualSeed. */
+  generator?: Generator
+}
+
+/** A learnt row for each index: y = weight[input].  input: i32 [...], y: [..., embeddingDim]; weight:
+ *  [numEmbeddings, embeddingDim] from N(0, 1), its row paddingIdx 0. Throws when an index is out of range.
+ *  torch.nn.Embedding. */
+export class Embedding extends Module {
+  readonly weight: Parameter
+  readonly paddingIdx: number | null
+
+  constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {
+    super()
+    checkOptions('nn.Embedding', options, ['paddingIdx', 'generator'])
+    const { paddingIdx = null, generator } = options
+    for (const [name, value] of Object.entries({ numEmbeddings, embeddingDim })) {
+      if (!Number.isInteger(value) || value < 0)
+        throw new RangeError(`nn.Embedding: ${name} is ${value}, expected a whole number >= 0`)
+    }
+    this.paddingIdx = paddingIdx === null ? null : checkPadding('nn.Embedding', paddingIdx, numEmbeddings)
+    this.weight = new Parameter(normal([numEmbeddings, embeddingDim], 0, 1, generator))
+    if (this.paddingIdx !== null)
+      elements(this.weight).fill(0, this.paddingIdx * embeddingDim, (this.paddingIdx + 1) * embeddingDim)
+  }
+
+  forward(input: Value): Tensor {
+    return embedding(input, this.weight, this.paddingIdx)
+  }
+
+  override extraRepr(): string {
+    const padding = this.paddingIdx === null ? '' : `, padding_idx=${this.paddingIdx}`
+    return `${this.weight.shape.join(', ')}${padding}`
+  }
+}
