@@ -1,11 +1,17 @@
 export { ReLU, Sigmoid, Tanh } from './activation.ts'
+export {
+  MultiheadAttention,
+  type MultiheadAttentionOptions,
+  type MultiheadMasks,
+  RotaryEmbedding,
+  type RotaryEmbeddingOptions,
+} from './attention.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export { Dropout, Dropout2d, type DropoutOptions } from './dropout.ts'
 export { Embedding, type EmbeddingOptions } from './embedding.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
-
-
+export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './norm.ts'
 export {
   GRU,
   GRUCell,
@@ -20,9 +26,12 @@ export {
   type RNNCellOptions,
   type RNNOptions,
 } from './recurrent.ts'
-
-
-export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './norm.ts'
-
-
 export { summary } from './summary.ts'
+export {
+  TransformerDecoderBlock,
+  type TransformerDecoderBlockOptions,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+  type TransformerMasks,
+} from './transformer.ts'
