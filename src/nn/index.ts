@@ -1,4 +1,11 @@
 export { ReLU, Sigmoid, Tanh } from './activation.ts'
+export {
+  MultiheadAttention,
+  type MultiheadAttentionOptions,
+  type MultiheadMasks,
+  RotaryEmbedding,
+  type RotaryEmbeddingOptions,
+} from './attention.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export {
   Conv1d,
@@ -41,3 +48,12 @@ export {
   type RMSNormOptions,
 } from './norm.ts'
 export { summary } from './summary.ts'
+export { summary } from './summary.ts'
+export {
+  TransformerDecoderBlock,
+  type TransformerDecoderBlockOptions,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+  type TransformerMasks,
+} from './transformer.ts'

@@ -1,0 +1,121 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import * as lw from '../../src/index.ts'
+import { add, nn, sum, type Tensor } from '../../src/index.ts'
+import { recurrent } from '../../src/ops/recurrent.ts'
+import { check } from '../helpers/check.ts'
+import { covers } from '../helpers/guard.ts'
+import { build, get, type Ref } from '../reference/array.ts'
+import * as reference from '../reference/recurrent.ts'
+
+beforeAll(() => lw.init())
+
+covers('recurrent')
+
+const gates = { tanh: 1, relu: 1, lstm: 4, gru: 3 }
+
+/** x, weights, and as wished biases and initial states; steps T, batch B, inputs I, width H. */
+function shapes(kind: reference.Kind, [T, B, I, H]: number[], biases: boolean, states: boolean) {
+  const rows = gates[kind] * (H as number)
+  return [
+    [T, B, I],
+    [rows, I],
+    [rows, H],
+    ...(biases ? [[rows], [rows]] : []),
+    ...(states ? [[B, H], ...(kind === 'lstm' ? [[B, H]] : [])] : []),
+  ] as number[][]
+}
+
+function named<T>(kind: reference.Kind, values: T[], biases: boolean, states: boolean) {
+  const [, wih, whh, ...rest] = values as [T, T, T, ...T[]]
+  const [bih, bhh] = biases ? (rest.splice(0, 2) as [T, T]) : []
+  const [h0, c0] = states ? rest : []
+  return {
+    wih,
+    whh,
+    ...(biases && { bih: bih as T, bhh: bhh as T }),
+    ...(states && { h0: h0 as T }),
+    ...(states && kind === 'lstm' && { c0: c0 as T }),
+  }
+}
+
+const swap = (x: Ref): Ref => build([x.shape[1]!, x.shape[0]!, x.shape[2]!], ([a, b, c]) => get(x, [b!, a!, c!]))
+
+/** All steps plus the last state, and for an LSTM the last cell, so that gradients come in at each. */
+const everything = (output: Tensor, hidden: Tensor, cell: Tensor | null) =>
+  cell ? add(output, add(sum(hidden), sum(cell))) : add(output, sum(hidden))
+
+describe.each(['tanh', 'relu', 'lstm', 'gru'] as const)('%s', (kind) => {
+  test.each([
+    [[1, 1, 1, 1], false, false],
+    [[3, 2, 3, 4], true, false],
+    [[3, 2, 2, 3], true, true],
+    [[4, 7, 2, 5], false, true],
+    [[2, 3, 9, 8], true, true],
+    [[2, 1, 3, 9], true, true],
+    [[3, 0, 2, 2], true, true],
+  ])('[steps, batch, inputs, H] %j, biases %s, states %s', (sizes, biases, states) => {
+    for (const [batchFirst, reverse] of [
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+    ] as const)
+      check({
+        shapes: shapes(kind, sizes, biases, states).map(([a, b, c], i) =>
+          i === 0 && batchFirst ? [b!, a!, c!] : [a!, b, c].filter((n) => n !== undefined),
+        ),
+        ours: (...values) => {
+          const { wih, whh, bih, bhh, h0, c0 } = named(kind, values, biases, states) as Record<string, Tensor>
+          const weights = { weightIh: wih!, weightHh: whh!, biasIh: bih ?? null, biasHh: bhh ?? null }
+          const { output, hidden, cell } = recurrent(
+            { kind, batchFirst, reverse },
+            values[0]!,
+            weights,
+            h0 ?? null,
+            c0 ?? null,
+          )
+          return everything(output, hidden, cell)
+        },
+        reference: (...values) => {
+          const x = batchFirst ? swap(values[0]!) : values[0]!
+          const { output, cell } = reference.recurrent(kind, x, named(kind, values, biases, states), reverse)
+          const last = reverse ? 0 : (output.shape[0] as number) - 1
+          const H = output.shape[2] as number
+          let extra = 0
+          for (let b = 0; b < (output.shape[1] as number); b++)
+            for (let j = 0; j < H; j++) extra += get(output, [last, b, j]) + (kind === 'lstm' ? get(cell, [b, j]) : 0)
+          const all = build(output.shape, (at) => get(output, at) + extra)
+          return batchFirst ? swap(all) : all
+        },
+        range: [-0.5, 0.5],
+        // Each gate is a sum of I + H + 2 terms below 1/4, up to four steps carry their errors on, and a state
+        // at the end collects the 2 B H last ones; gradients collect T B H of them.
+        tolerance: { ulps: 8, absolute: 4 * 24 + 2 * 8 * 9, gradient: { ulps: 64, absolute: 16 * 4 * 7 * 9 } },
+      })
+  })
+})
+
+test('the last hidden state alone carries gradients', () => {
+  const lstm = new nn.LSTM(3, 4)
+  const x = lw.uniform([5, 2, 3])
+  sum(lstm.forward(x).hidden).backward()
+  const before = lstm.parameters().map((p) => p.grad?.data())
+  for (const p of lstm.parameters()) p.grad = null
+  sum(lw.select(lstm.forward(x).output, 0, -1)).backward()
+  expect(lstm.parameters().map((p) => p.grad?.data())).toEqual(before)
+})
+
+test('the gradient of the cell counts once, also when the graph is used twice', () => {
+  const lstm = new nn.LSTM(3, 4)
+  const { output, cell } = lstm.forward(lw.uniform([5, 2, 3]))
+  const [all, last] = [sum(output), sum(cell)]
+  const grads = (...roots: Tensor[]) => {
+    for (const p of lstm.parameters()) p.grad = null
+    for (const root of roots) root.backward({ retainGraph: true })
+    return lstm.parameters().map((p) => p.grad?.data() as Float32Array)
+  }
+  const both = grads(all, last)
+  const once = [grads(all), grads(last)]
+  for (const [i, g] of both.entries())
+    for (const [j, value] of g.entries()) expect(value).toBeCloseTo(once[0]![i]![j]! + once[1]![i]![j]!, 4)
+})
