@@ -1,30 +1,52 @@
 // Optimizer updates, each one pass over a flat run of parameters: sizes holds their number, then the
 // elements of each. Hyperparameters are f64 read through an address, so that a schedule never touches a
-// program. Sizes are multiples of 16, padding included. Each parameter counts its own updates, as in PyTorch (one may be frozen for a while): three f64
-// a parameter, steps, β1^steps, β2^steps. Expressions are in the order of PyTorch's single-tensor code.
+// program. Sizes are multiples of 16, padding included. Each parameter counts its own updates, as in PyTorch
+// (one may be frozen for a while): three f64 a parameter, steps, β1^steps, β2^steps. Expressions are in the order
+// of PyTorch's single-tensor code; with maximize the sign of the gradient is turned first.
 //
 // Adam's moments of parameters that see no gradient shrink for ever. Left alone they end below the normal
 // range and make each step several times slower (mlp-small, 2000 steps on data learnt by heart: 3.7 ms a
 // step against 0.9 ms), so a first moment below 1e-30 becomes 0, and with it a second below 1e-37.
 
-import { In, InOut, Ints, OptionalInOut } from '../abi'
+import { In, InOut, Ints, OptionalIn, OptionalInOut } from '../abi'
 import { at } from '../simd'
 
 // @ts-ignore: decorator
 @inline
-function splat(value: f64): v128 {
+export function splat(value: f64): v128 {
   return f32x4.splat(<f32>value)
 }
 
 /** Bytes of the counters of one parameter. */
-const COUNTERS: usize = 24
+export const COUNTERS: usize = 24
 
-/** counters (f64): steps += 1, β1^steps, β2^steps by one multiplication each; for n parameters. */
-export function countSteps(counters: InOut, beta1: In, beta2: In, n: i32): void {
+/** What turns the sign of a gradient by xor, or leaves it. */
+// @ts-ignore: decorator
+@inline
+export function signOf(maximize: i32): v128 {
+  return i32x4.splat(maximize ? i32.MIN_VALUE : 0)
+}
+
+/** base^n for whole n, by squaring: at most n 2^-53 off, relatively. */
+export function power(base: f64, n: f64): f64 {
+  let result: f64 = 1
+  while (n >= 1) {
+    const half = Math.floor(0.5 * n)
+    if (n != 2 * half) result *= base
+    base *= base
+    n = half
+  }
+  return result
+}
+
+/** counters (f64): steps += 1, β1^steps, β2^steps; for n parameters. Powers of the present betas, as in PyTorch:
+ *  a schedule may cycle them. */
+export function countSteps(counters: InOut, beta1: OptionalIn, beta2: OptionalIn, n: i32): void {
   for (let i = 0; i < n; i++) {
-    store<f64>(counters, load<f64>(counters) + 1)
-    store<f64>(counters, load<f64>(counters, 8) * load<f64>(beta1), 8)
-    store<f64>(counters, load<f64>(counters, 16) * load<f64>(beta2), 16)
+    const steps = load<f64>(counters) + 1
+    store<f64>(counters, steps)
+    if (beta1) store<f64>(counters, power(load<f64>(beta1), steps), 8)
+    if (beta2) store<f64>(counters, power(load<f64>(beta2), steps), 16)
     counters += COUNTERS
   }
 }
@@ -34,19 +56,20 @@ export function countSteps(counters: InOut, beta1: In, beta2: In, n: i32): void 
  *  torch.optim.SGD. */
 export function sgd(
   param: InOut, grad: In, velocity: OptionalInOut, counters: In, sizes: Ints,
-  lr: In, momentum: In, dampening: In, weightDecay: In, nesterov: i32,
+  lr: In, momentum: In, dampening: In, weightDecay: In, nesterov: i32, maximize: i32,
 ): void {
   const rate = splat(-load<f64>(lr))
   const mu = splat(load<f64>(momentum))
   const decay = splat(load<f64>(weightDecay))
   const decays = load<f64>(weightDecay) != 0
+  const sign = signOf(maximize)
   const count = load<i32>(sizes)
   for (let k = 0; k < count; k++) {
     const n = load<i32>(at(sizes, k + 1))
     const keep = splat(load<f64>(counters) == 1 ? 1 : 1 - load<f64>(dampening))
     for (let i = 0; i < n; i += 4) {
       const p = v128.load(at(param, i))
-      let g = v128.load(at(grad, i))
+      let g = v128.xor(v128.load(at(grad, i)), sign)
       if (decays) g = f32x4.add(g, f32x4.mul(p, decay))
       if (velocity) {
         let v = f32x4.mul(v128.load(at(velocity, i)), mu)
@@ -67,11 +90,11 @@ export function sgd(
 // @ts-ignore: decorator
 @inline
 function adamVector(
-  decoupled: bool, param: usize, grad: usize, m: usize, v: usize,
+  decoupled: bool, amsgrad: bool, param: usize, grad: usize, m: usize, v: usize, most: usize, sign: v128,
   keep1: v128, keep2: v128, take1: v128, take2: v128, decay: v128, step: v128, root: v128, floor: v128,
 ): void {
   let p = v128.load(param)
-  let g = v128.load(grad)
+  let g = v128.xor(v128.load(grad), sign)
   // Without weight decay these change nothing: p · 1, and g + p · 0.
   if (decoupled) p = f32x4.mul(p, decay)
   else g = f32x4.add(g, f32x4.mul(p, decay))
@@ -82,6 +105,10 @@ function adamVector(
   v1 = v128.andnot(v1, v128.and(spent, f32x4.lt(v1, f32x4.splat(1e-37))))
   v128.store(m, m1)
   v128.store(v, v1)
+  if (amsgrad) {
+    v1 = f32x4.max(v1, v128.load(most))
+    v128.store(most, v1)
+  }
   const denominator = f32x4.add(f32x4.mul(f32x4.sqrt(v1), root), floor)
   v128.store(param, f32x4.add(p, f32x4.div(f32x4.mul(m1, step), denominator)))
 }
@@ -89,8 +116,8 @@ function adamVector(
 // @ts-ignore: decorator
 @inline
 function adamUpdate(
-  decoupled: bool, param: usize, grad: usize, m: usize, v: usize, counters: usize, sizes: usize,
-  lr: usize, beta1: usize, beta2: usize, eps: usize, weightDecay: usize,
+  decoupled: bool, amsgrad: bool, param: usize, grad: usize, m: usize, v: usize, most: usize, counters: usize, sizes: usize,
+  lr: usize, beta1: usize, beta2: usize, eps: usize, weightDecay: usize, maximize: i32,
 ): void {
   const rate = load<f64>(lr)
   const b1 = load<f64>(beta1)
@@ -101,6 +128,7 @@ function adamUpdate(
   const take2 = splat(1 - b2)
   const decay = splat(decoupled ? 1 - rate * load<f64>(weightDecay) : load<f64>(weightDecay))
   const floor = splat(load<f64>(eps))
+  const sign = signOf(maximize)
   const count = load<i32>(sizes)
   for (let k = 0; k < count; k++) {
     const step = splat(-rate / (1 - load<f64>(counters, 8)))
@@ -108,31 +136,70 @@ function adamUpdate(
     const root = splat(1 / Math.sqrt(1 - load<f64>(counters, 16)))
     const end = at(param, load<i32>(at(sizes, k + 1)))
     while (param < end) {
-      adamVector(decoupled, param, grad, m, v, keep1, keep2, take1, take2, decay, step, root, floor)
-      adamVector(decoupled, param + 16, grad + 16, m + 16, v + 16, keep1, keep2, take1, take2, decay, step, root, floor)
+      adamVector(decoupled, amsgrad, param, grad, m, v, most, sign, keep1, keep2, take1, take2, decay, step, root, floor)
+      adamVector(decoupled, amsgrad, param + 16, grad + 16, m + 16, v + 16, most + 16, sign, keep1, keep2, take1, take2, decay, step, root, floor)
       param += 32
       grad += 32
       m += 32
       v += 32
+      if (amsgrad) most += 32
     }
     counters += COUNTERS
   }
 }
 
 /** g = grad + weightDecay param;  m = β1 m + (1-β1) g;  v = β2 v + (1-β2) g²;
- *  param -= lr / (1 - β1^t) · m / (√v / √(1 - β2^t) + eps).  Kingma, Ba, 2015; torch.optim.Adam. */
+ *  param -= lr / (1 - β1^t) · m / (√v / √(1 - β2^t) + eps).  most, if not absent: the largest v so far takes the
+ *  place of v (amsgrad).  Kingma, Ba, 2015; Reddi et al., 2018; torch.optim.Adam. */
 export function adam(
-  param: InOut, grad: In, m: InOut, v: InOut, counters: In, sizes: Ints,
-  lr: In, beta1: In, beta2: In, eps: In, weightDecay: In,
+  param: InOut, grad: In, m: InOut, v: InOut, most: OptionalInOut, counters: In, sizes: Ints,
+  lr: In, beta1: In, beta2: In, eps: In, weightDecay: In, maximize: i32,
 ): void {
-  adamUpdate(false, param, grad, m, v, counters, sizes, lr, beta1, beta2, eps, weightDecay)
+  if (most) adamUpdate(false, true, param, grad, m, v, most, counters, sizes, lr, beta1, beta2, eps, weightDecay, maximize)
+  else adamUpdate(false, false, param, grad, m, v, 0, counters, sizes, lr, beta1, beta2, eps, weightDecay, maximize)
 }
 
 /** As adam, with decay apart from the gradient: param *= 1 - lr weightDecay first.
  *  Loshchilov, Hutter, 2019; torch.optim.AdamW. */
 export function adamw(
-  param: InOut, grad: In, m: InOut, v: InOut, counters: In, sizes: Ints,
-  lr: In, beta1: In, beta2: In, eps: In, weightDecay: In,
+  param: InOut, grad: In, m: InOut, v: InOut, most: OptionalInOut, counters: In, sizes: Ints,
+  lr: In, beta1: In, beta2: In, eps: In, weightDecay: In, maximize: i32,
 ): void {
-  adamUpdate(true, param, grad, m, v, counters, sizes, lr, beta1, beta2, eps, weightDecay)
+  if (most) adamUpdate(true, true, param, grad, m, v, most, counters, sizes, lr, beta1, beta2, eps, weightDecay, maximize)
+  else adamUpdate(true, false, param, grad, m, v, 0, counters, sizes, lr, beta1, beta2, eps, weightDecay, maximize)
+}
+
+/** param *= 1 - lr weightDecay;  param -= lr sign(β1 m + (1-β1) grad);  m = β2 m + (1-β2) grad.
+ *  Chen et al., 2023. */
+export function lion(
+  param: InOut, grad: In, m: InOut, sizes: Ints, lr: In, beta1: In, beta2: In, weightDecay: In, maximize: i32,
+): void {
+  const rate = splat(load<f64>(lr))
+  const decay = splat(1 - load<f64>(lr) * load<f64>(weightDecay))
+  const keep1 = splat(load<f64>(beta1))
+  const keep2 = splat(load<f64>(beta2))
+  const take1 = splat(1 - load<f64>(beta1))
+  const take2 = splat(1 - load<f64>(beta2))
+  const sign = signOf(maximize)
+  const count = load<i32>(sizes)
+  for (let k = 0; k < count; k++) {
+    const end = at(param, load<i32>(at(sizes, k + 1)))
+    for (; param < end; param += 16, grad += 16, m += 16) {
+      const g = v128.xor(v128.load(grad), sign)
+      const m0 = v128.load(m)
+      const u = f32x4.add(f32x4.mul(m0, keep1), f32x4.mul(g, take1))
+      const m1 = f32x4.add(f32x4.mul(m0, keep2), f32x4.mul(g, take2))
+      v128.store(m, v128.andnot(m1, f32x4.lt(f32x4.abs(m1), f32x4.splat(1e-30))))
+      v128.store(param, f32x4.sub(f32x4.mul(v128.load(param), decay), signTimes(u, rate)))
+    }
+  }
+}
+
+/** sign(x) · y, 0 where x is 0, NaN where x is NaN. */
+// @ts-ignore: decorator
+@inline
+export function signTimes(x: v128, y: v128): v128 {
+  const zero = f32x4.splat(0)
+  const signed = v128.or(v128.and(f32x4.gt(x, zero), y), v128.and(f32x4.lt(x, zero), f32x4.neg(y)))
+  return v128.bitselect(x, signed, f32x4.ne(x, x))
 }

@@ -1,6 +1,6 @@
-import type { Command, Operand } from '../core/command.ts'
-import { countSteps, sgd } from '../core/commands.ts'
-import { Optimizer, type Params, type Run } from './optimizer.ts'
+import { sgd } from '../core/commands.ts'
+import { emit } from '../core/engine.ts'
+import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
 
 export interface SGDOptions {
   lr: number
@@ -11,38 +11,35 @@ export interface SGDOptions {
   weightDecay?: number
   /** Look ahead along the velocity; default false. */
   nesterov?: boolean
+  /** Climb instead of descend; default false. */
+  maximize?: boolean
 }
 
 type Hyper = { lr: number; momentum: number; dampening: number; weightDecay: number }
+type Flags = { nesterov: boolean; maximize: boolean }
 
 /** Stochastic gradient descent, with momentum. torch.optim.SGD. */
-export class SGD extends Optimizer<Hyper> {
-  readonly #nesterov: boolean
-
-  constructor(params: Params<Hyper>, { nesterov = false, ...options }: SGDOptions = {} as SGDOptions) {
+export class SGD extends Optimizer<Hyper, Flags> {
+  constructor(params: Params<SGDOptions>, options: SGDOptions = {} as SGDOptions) {
     const definition = {
       name: 'optim.SGD',
       // No rate fits all: leaving it out is an Error.
       defaults: { lr: Number.NaN, momentum: 0, dampening: 0, weightDecay: 0 },
+      flags: { nesterov: false, maximize: false },
       ranges: { dampening: [0, 1] },
-      check(hyper: Hyper) {
+      check(hyper: Hyper, { nesterov }: Flags) {
         if (nesterov && !(hyper.momentum > 0 && hyper.dampening === 0))
           throw new RangeError('optim.SGD: nesterov needs a momentum above 0 and no dampening')
       },
-      states: ({ momentum }: Hyper) => (momentum === 0 ? 0 : 1),
+      states: ({ momentum }: Hyper) => (momentum === 0 ? [] : ['momentum_buffer']),
     } as const
     super(definition, params, options)
-    this.#nesterov = nesterov
   }
 
-  protected count({ counters, sizes }: Run, { momentum }: Record<keyof Hyper, Operand>): Command {
-    // Only the count matters here; what follows from betas is Adam's.
-    return countSteps(counters, momentum, momentum, sizes[0] as number)
-  }
-
-  protected update({ param, grad, state, counters, sizes }: Run, hyper: Record<keyof Hyper, Operand>): Command {
-    const { lr, momentum, dampening, weightDecay } = hyper
+  protected update({ param, grad, state, counters, sizes }: Run, h: Cells<Hyper>, flags: Flags): void {
+    const { lr, momentum, dampening, weightDecay } = h
+    const [nesterov, maximize] = [Number(flags.nesterov), Number(flags.maximize)]
     const velocity = state[0] ?? null
-    return sgd(param, grad, velocity, counters, sizes, lr, momentum, dampening, weightDecay, Number(this.#nesterov))
+    emit(sgd(param, grad, velocity, counters, sizes, lr, momentum, dampening, weightDecay, nesterov, maximize))
   }
 }

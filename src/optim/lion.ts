@@ -1,0 +1,42 @@
+import type { Operand } from '../core/command.ts'
+import { countSteps, lion } from '../core/commands.ts'
+import { emit } from '../core/engine.ts'
+import { betas } from './adam.ts'
+import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
+
+export interface LionOptions {
+  /** Default 1e-4: about a tenth of what suits AdamW. */
+  lr?: number
+  /** Share of the momentum in the step, and decay of the momentum; default [0.9, 0.99]. */
+  betas?: readonly [number, number]
+  /** Apart from the gradient; default 0. */
+  weightDecay?: number
+  /** Climb instead of descend; default false. */
+  maximize?: boolean
+}
+
+type Hyper = { lr: number; beta1: number; beta2: number; weightDecay: number }
+type Flags = { maximize: boolean }
+
+/** Steps by the sign of a momentum. Chen et al., 2023; PyTorch has none of its own. */
+export class Lion extends Optimizer<Hyper, Flags> {
+  constructor(params: Params<LionOptions>, options: LionOptions = {}) {
+    const definition = {
+      name: 'optim.Lion',
+      defaults: { lr: 1e-4, beta1: 0.9, beta2: 0.99, weightDecay: 0 },
+      flags: { maximize: false },
+      ...betas,
+      states: () => ['exp_avg'],
+    }
+    super(definition, params, options)
+  }
+
+  protected override count({ counters, sizes }: Run): void {
+    emit(countSteps(counters, null, null, sizes[0] as number))
+  }
+
+  protected update({ param, grad, state, sizes }: Run, h: Cells<Hyper>, { maximize }: Flags): void {
+    const [m] = state as [Operand]
+    emit(lion(param, grad, m, sizes, h.lr, h.beta1, h.beta2, h.weightDecay, Number(maximize)))
+  }
+}
