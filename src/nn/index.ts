@@ -19,7 +19,17 @@ export { Dropout, Dropout2d, type DropoutOptions } from './dropout.ts'
 export { Embedding, type EmbeddingOptions } from './embedding.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
-export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './norm.ts'
+export {
+  BatchNorm1d,
+  BatchNorm2d,
+  type BatchNormLayerOptions,
+  GroupNorm,
+  type GroupNormOptions,
+  LayerNorm,
+  type LayerNormOptions,
+  RMSNorm,
+  type RMSNormOptions,
+} from './norm.ts'
 export { AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts'
 export {
   GRU,
@@ -36,18 +46,6 @@ export {
   type RNNOptions,
 } from './recurrent.ts'
 export { PixelShuffle, Upsample, ZeroPad2d } from './resample.ts'
-export {
-  BatchNorm1d,
-  BatchNorm2d,
-  type BatchNormLayerOptions,
-  GroupNorm,
-  type GroupNormOptions,
-  LayerNorm,
-  type LayerNormOptions,
-  RMSNorm,
-  type RMSNormOptions,
-} from './norm.ts'
-export { summary } from './summary.ts'
 export { summary } from './summary.ts'
 export {
   TransformerDecoderBlock,
