@@ -14,6 +14,7 @@ export { relu, sigmoid, tanh } from './ops/activation.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
 export { dropout, dropout2d } from './ops/dropout.ts'
+export { einsum } from './ops/einsum.ts'
 export {
   abs,
   add,
@@ -45,7 +46,7 @@ export {
   where,
 } from './ops/elementwise.ts'
 export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/gather.ts'
-export { linear, matmul } from './ops/gemm.ts'
+export { dot, linear, matmul, outer } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export {
   cat,
