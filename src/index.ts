@@ -80,6 +80,7 @@ export {
   type VarianceOptions,
   variance,
 } from './ops/reduce.ts'
+export { bernoulli, type MultinomialOptions, multinomial, permutation, randint } from './ops/sample.ts'
 export { softmax } from './ops/softmax.ts'
 export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'
