@@ -32,7 +32,7 @@ import {
   sub,
 } from './ops/elementwise.ts'
 import { gather, indexSelect, scatterAdd } from './ops/gather.ts'
-import { matmul } from './ops/gemm.ts'
+import { dot, matmul, outer } from './ops/gemm.ts'
 import { flip, pad, roll, select, slice, split, squeeze, tril, triu, unsqueeze } from './ops/part.ts'
 import { argmax, argmin, cumsum, logSumExp, max, mean, min, norm, prod, std, sum, variance } from './ops/reduce.ts'
 import { softmax } from './ops/softmax.ts'
@@ -81,6 +81,7 @@ const methods = {
   backward,
   clone,
   div,
+  dot,
   exp,
   expand,
   flatten,
@@ -92,6 +93,7 @@ const methods = {
   mean,
   mul,
   neg,
+  outer,
   permute,
   relu,
   reshape,

@@ -25,6 +25,7 @@ export {
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
 export { dropout, dropout2d } from './ops/dropout.ts'
+export { einsum } from './ops/einsum.ts'
 export {
   abs,
   add,
@@ -56,7 +57,7 @@ export {
   where,
 } from './ops/elementwise.ts'
 export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/gather.ts'
-export { linear, matmul } from './ops/gemm.ts'
+export { dot, linear, matmul, outer } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export {
   type BatchNormOptions,
@@ -112,6 +113,7 @@ export {
   variance,
 } from './ops/reduce.ts'
 export { type InterpolateOptions, interpolate, pixelShuffle } from './ops/resample.ts'
+export { bernoulli, type MultinomialOptions, multinomial, permutation, randint } from './ops/sample.ts'
 export { softmax } from './ops/softmax.ts'
 export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'

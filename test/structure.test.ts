@@ -75,8 +75,8 @@ test('the package has no runtime dependency, no install script, and exact versio
 
 test('ops, kernels and their families have the same names', () => {
   const names = (folder: string) => readdirSync(folder).filter((f) => f.endsWith('.ts'))
-  // create and input have no kernels of their own; optim's host side is a folder.
-  expect(names('src/ops').filter((f) => !['create.ts', 'input.ts'].includes(f))).toEqual(
+  // create, einsum and input have no kernels of their own; optim's host side is a folder.
+  expect(names('src/ops').filter((f) => !['create.ts', 'einsum.ts', 'input.ts'].includes(f))).toEqual(
     names('assembly/kernels').filter((f) => !f.startsWith('optim')),
   )
 })
@@ -92,4 +92,21 @@ test('each family of kernels is covered by the tests of one file', () => {
       .map((f) => f.replace('.ts', ''))
       .sort(),
   )
+})
+
+test('each op that is exported is used by a test of ops', () => {
+  const exported = [...readFileSync('src/index.ts', 'utf8').matchAll(/^export \{([^}]*)\} from '\.\/ops\//gm)]
+    .flatMap(([, list]) => (list as string).split(','))
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && !name.startsWith('type ') && name !== 'Generator')
+  const tests = files('test')
+    .filter((file) => /^test\/ops(\.test\.ts|\/)/.test(file))
+    .map((file) => readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''))
+    .join('\n')
+  // As lw.name, as x.name( of a chain, or imported by name.
+  const idle = exported.filter(
+    (name) => !new RegExp(`(?<!reference)\\.${name}\\b|^import \\{[^}]*\\b${name}\\b`, 'm').test(tests),
+  )
+  expect(exported.length).toBeGreaterThan(70)
+  expect(idle).toEqual([])
 })

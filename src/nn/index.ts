@@ -6,6 +6,7 @@ export {
   RotaryEmbedding,
   type RotaryEmbeddingOptions,
 } from './attention.ts'
+export { Bilinear, type BilinearOptions } from './bilinear.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export {
   Conv1d,
@@ -46,6 +47,7 @@ export {
   type RNNOptions,
 } from './recurrent.ts'
 export { PixelShuffle, Upsample, ZeroPad2d } from './resample.ts'
+export { Flatten, Identity, Unflatten } from './shape.ts'
 export { summary } from './summary.ts'
 export {
   TransformerDecoderBlock,

@@ -7,8 +7,9 @@ import { broadcastShapes, broadcastStrides, show, sizeOf } from '../tensor/shape
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { reshape } from './copy.ts'
+import { mul } from './elementwise.ts'
 import { float, type Value } from './input.ts'
-import { sumTo } from './reduce.ts'
+import { sum, sumTo } from './reduce.ts'
 
 /** What the kernel packs into, and its tile: see assembly/kernels/gemm.ts. */
 function bufferBytes(m: number, k: number, transposeA: boolean): number {
@@ -137,4 +138,22 @@ export function linear(input: Value, weight: Tensor, bias: Tensor | null = null)
     ...(b ? [(dy: Tensor) => sumTo(dy, [out])] : []),
   ])
   return x.ndim === 2 ? y : reshape(y, [...x.shape.slice(0, -1), out])
+}
+
+/** Σ a b of two vectors.  a, b: [n]; out: []. torch.dot. */
+export function dot(a: Value, b: Value): Tensor {
+  const x = float('dot', 'a', a)
+  const y = float('dot', 'b', b)
+  if (x.ndim !== 1 || y.ndim !== 1 || x.size !== y.size)
+    throw new RangeError(`dot: shapes ${show(x.shape)} and ${show(y.shape)}, expected two vectors of one length`)
+  return sum(mul(x, y))
+}
+
+/** a bᵀ of two vectors.  a: [n]; b: [m]; out: [n, m]. torch.outer. */
+export function outer(a: Value, b: Value): Tensor {
+  const x = float('outer', 'a', a)
+  const y = float('outer', 'b', b)
+  if (x.ndim !== 1 || y.ndim !== 1)
+    throw new RangeError(`outer: shapes ${show(x.shape)} and ${show(y.shape)}, expected two vectors`)
+  return mul(reshape(x, [x.size, 1]), y)
 }

@@ -27,6 +27,58 @@ followsPyTorch(arrays, {
 })
 followsPyTorch(arrays, { name: 'Dropout', at: 'dropout, evaluation', make: () => new nn.Dropout(0.3).eval(), depth: 1 })
 
+// Sums of 12 and 18 products, and of as many in the gradients.
+followsPyTorch(arrays, { name: 'Bilinear', at: 'bilinear', make: () => new nn.Bilinear(3, 4, 5), depth: 12 })
+followsPyTorch(arrays, {
+  name: 'Bilinear',
+  at: 'bilinear, no bias',
+  make: () => new nn.Bilinear(2, 9, 1, { bias: false }),
+  depth: 18,
+})
+followsPyTorch(arrays, { name: 'Flatten', at: 'flatten', make: () => new nn.Flatten(), depth: 1 })
+followsPyTorch(arrays, { name: 'Flatten', at: 'flatten, some axes', make: () => new nn.Flatten(0, 1), depth: 1 })
+followsPyTorch(arrays, { name: 'Unflatten', at: 'unflatten', make: () => new nn.Unflatten(-1, [2, 3]), depth: 1 })
+followsPyTorch(arrays, { name: 'Unflatten', at: 'unflatten, open', make: () => new nn.Unflatten(1, [2, -1]), depth: 1 })
+followsPyTorch(arrays, { name: 'Identity', at: 'identity', make: () => new nn.Identity(), depth: 1 })
+for (const [at, equation] of [
+  ['einsum', 'bh...d,hde->...be'],
+  ['einsum, broadcast', '...ij,...j'],
+] as const)
+  followsPyTorch(arrays, {
+    kind: 'ops',
+    name: 'einsum',
+    at,
+    make: () => new nn.Identity(),
+    call: (_, a, b) => lw.einsum(equation, a as lw.Tensor, b as lw.Tensor),
+    depth: 12,
+  })
+
+describe('Bilinear, Flatten, Unflatten', () => {
+  test('start from U(±1/√in1), and print as in PyTorch', () => {
+    const layer = new nn.Bilinear(4, 50, 50, { generator: new lw.Generator(3) })
+    const values = [...layer.weight.data(), ...(layer.bias as lw.Tensor).data()]
+    expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(0.5)
+    // The variance of U(±1/2) is 1/12, of its square 1/180.
+    const variance = values.reduce((a, b) => a + b * b, 0) / values.length
+    expect(Math.abs(variance - 1 / 12)).toBeLessThan(5 / Math.sqrt(180 * values.length))
+    expect(`${layer}`).toBe('Bilinear(in1_features=4, in2_features=50, out_features=50, bias=True)')
+    expect(`${new nn.Flatten()}`).toBe('Flatten(start_dim=1, end_dim=-1)')
+    expect(`${new nn.Unflatten(1, [2, 3])}`).toBe('Unflatten(dim=1, unflattened_size=(2, 3))')
+    expect(`${new nn.Identity()}`).toBe('Identity()')
+  })
+  test('say what is wrong', () => {
+    expect(() => new nn.Bilinear(2, 3, 1).forward(lw.ones([4, 2]), lw.ones([5, 3]))).toThrow(
+      'nn.Bilinear: inputs have shapes [4, 2] and [5, 3], expected [..., 2] and [..., 3] with the same leading axes',
+    )
+    expect(() => new nn.Unflatten(1, [2, 3]).forward(lw.ones([2, 5]))).toThrow(
+      'nn.Unflatten: axis 1 of input [2, 5] has size 5, expected 6 for sizes [2, 3]',
+    )
+    expect(() => new nn.Unflatten(1, [2, -1]).forward(lw.ones([2, 5]))).toThrow('expected a multiple of 2')
+    expect(() => new nn.Unflatten(1, [-1, -1])).toThrow('nn.Unflatten: shape [-1] has size -1')
+    expect(() => new nn.Flatten(0.5)).toThrow('nn.Flatten: start is 0.5')
+  })
+})
+
 describe('Embedding', () => {
   test('starts from N(0, 1) with the padding row 0', () => {
     const { weight } = new nn.Embedding(100, 500, { paddingIdx: -100, generator: new lw.Generator(2) })
