@@ -40,3 +40,16 @@ export function maxLanes(v: v128): f32 {
   const pair = f32x4.max(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1))
   return max(f32x4.extract_lane(pair, 0), f32x4.extract_lane(pair, 1))
 }
+
+/** Four elements, `stride` apart. */
+// @ts-ignore: decorator
+@inline
+export function four(p: usize, stride: i32): v128 {
+  if (stride == 1) return v128.load(p)
+  if (stride == 2) return v128.shuffle<f32>(v128.load(p), v128.load(p, 16), 0, 2, 4, 6)
+  const step = <usize>stride << 2
+  let v = v128.load32_zero(p)
+  v = v128.load32_lane(p + step, v, 1)
+  v = v128.load32_lane(p + 2 * step, v, 2)
+  return v128.load32_lane(p + 3 * step, v, 3)
+}

@@ -6,7 +6,7 @@
 // The image is the input itself, or a copy with zeros around it: no loop tests for borders.
 
 import { TILE_COLUMNS } from './tile'
-import { at, storeLanes, sumLanes } from '../simd'
+import { at, four, storeLanes, sumLanes } from '../simd'
 
 const PANEL_ROW: usize = 4 * TILE_COLUMNS
 
@@ -210,19 +210,6 @@ export function addPatchRow(image: usize, row: usize, factor: f32, from: i32, co
     row += <usize>n << 2
     start += n
   }
-}
-
-/** Four neighbours in a row of the patches. */
-// @ts-ignore: decorator
-@inline
-function four(p: usize, stride: i32): v128 {
-  if (stride == 1) return v128.load(p)
-  if (stride == 2) return v128.shuffle<f32>(v128.load(p), v128.load(p, 16), 0, 2, 4, 6)
-  const step = <usize>stride << 2
-  let v = v128.load32_zero(p)
-  v = v128.load32_lane(p + step, v, 1)
-  v = v128.load32_lane(p + 2 * step, v, 2)
-  return v128.load32_lane(p + 3 * step, v, 3)
 }
 
 /** out[p] = Σ weight[i] · patches[i, p] over i < k, for all positions: one channel alone. */

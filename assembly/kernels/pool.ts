@@ -1,7 +1,14 @@
 // Pooling of planes [planes, height, width] to [planes, outHeight, outWidth].
 
 import { In, Ints, Out } from '../abi'
-import { at, sumLanes } from '../simd'
+import { at, four, sumLanes } from '../simd'
+
+/** Whether to take v before m: larger, or NaN. */
+// @ts-ignore: decorator
+@inline
+function beats(v: v128, m: v128): v128 {
+  return v128.or(f32x4.gt(v, m), f32x4.ne(v, v))
+}
 
 /** out = the largest of each window, NaN where one is NaN; argmax = where in its plane it lies, the first of equals,
  *  -1 for a window that is padding alone (out is -Infinity).  out, argmax: [planes, outHeight, outWidth]; x: [planes,
@@ -17,13 +24,36 @@ export function maxPool2d(
   const stepX = load<i32>(geometry, 20)
   const top = load<i32>(geometry, 24)
   const left = load<i32>(geometry, 28)
+  // Columns of out from which, and up to which, windows lie inside.
+  const inside = (left + strideX - 1) / strideX
+  const beyond = width - (kernelWidth - 1) * stepX + left
   for (let c = 0; c < planes; c++) {
     for (let y = 0; y < outHeight; y++) {
-      for (let j = 0; j < outWidth; j++) {
+      const top0 = y * strideY - top
+      let j = 0
+      while (j < outWidth) {
+        if (j >= inside && j + 4 <= outWidth && (j + 3) * strideX < beyond) {
+          let best = f32x4.splat(-Infinity as f32)
+          let place = i32x4.splat(-1)
+          const steps = i32x4(0, strideX, 2 * strideX, 3 * strideX)
+          for (let u = 0, row = top0; u < kernelHeight; u++, row += stepY) {
+            if (row < 0 || row >= height) continue
+            let index = row * width + j * strideX - left
+            for (let v = 0; v < kernelWidth; v++, index += stepX) {
+              const value = four(at(x, index), strideX)
+              const better = v128.or(beats(value, best), i32x4.lt_s(place, i32x4.splat(0)))
+              best = v128.bitselect(value, best, better)
+              place = v128.bitselect(i32x4.add(i32x4.splat(index), steps), place, better)
+            }
+          }
+          v128.store(at(out, j), best)
+          v128.store(at(argmax, j), place)
+          j += 4
+          continue
+        }
         let best = -Infinity as f32
         let place = -1
-        let row = y * strideY - top
-        for (let u = 0; u < kernelHeight; u++, row += stepY) {
+        for (let u = 0, row = top0; u < kernelHeight; u++, row += stepY) {
           if (row < 0 || row >= height) continue
           let column = j * strideX - left
           for (let v = 0; v < kernelWidth; v++, column += stepX) {
@@ -35,11 +65,12 @@ export function maxPool2d(
             }
           }
         }
-        store<f32>(out, best)
-        store<i32>(argmax, place)
-        out += 4
-        argmax += 4
+        store<f32>(at(out, j), best)
+        store<i32>(at(argmax, j), place)
+        j++
       }
+      out += <usize>outWidth << 2
+      argmax += <usize>outWidth << 2
     }
     x += <usize>(height * width) << 2
   }
@@ -73,13 +104,6 @@ function even(p: usize): v128 {
 @inline
 function odd(p: usize): v128 {
   return v128.shuffle<f32>(v128.load(p), v128.load(p, 16), 1, 3, 5, 7)
-}
-
-/** Whether to take v before m: larger, or NaN. */
-// @ts-ignore: decorator
-@inline
-function beats(v: v128, m: v128): v128 {
-  return v128.or(f32x4.gt(v, m), f32x4.ne(v, v))
 }
 
 /** maxPool2d with windows of 2×2, side by side; a last odd row or column is left out. */
