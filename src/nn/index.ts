@@ -17,6 +17,7 @@ export {
   Tanh,
 } from './activation.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
+export * as init from './initializers.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
 export {
