@@ -11,7 +11,24 @@ export { readSafetensors, type SafetensorsFile, writeSafetensors } from './io/sa
 export type { LossOptions, Reduction } from './losses/index.ts'
 export * as losses from './losses/index.ts'
 export * as nn from './nn/index.ts'
-export { relu, sigmoid, tanh } from './ops/activation.ts'
+export {
+  elu,
+  type GeluOptions,
+  gelu,
+  glu,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
+  mish,
+  prelu,
+  relu,
+  type SoftplusOptions,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from './ops/activation.ts'
 export { type AttentionOptions, type RotaryOptions, rotary, scaledDotProductAttention } from './ops/attention.ts'
 export {
   type ConvOptions,
@@ -114,7 +131,7 @@ export {
 } from './ops/reduce.ts'
 export { type InterpolateOptions, interpolate, pixelShuffle } from './ops/resample.ts'
 export { bernoulli, type MultinomialOptions, multinomial, permutation, randint } from './ops/sample.ts'
-export { softmax } from './ops/softmax.ts'
+export { logSoftmax, softmax } from './ops/softmax.ts'
 export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'
 export { type Compiled, type CompileOptions, compile, type Input } from './tensor/compile.ts'

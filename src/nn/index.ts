@@ -1,4 +1,21 @@
-export { ReLU, Sigmoid, Tanh } from './activation.ts'
+export {
+  ELU,
+  GELU,
+  GLU,
+  Hardsigmoid,
+  Hardswish,
+  LeakyReLU,
+  LogSoftmax,
+  Mish,
+  PReLU,
+  ReLU,
+  SELU,
+  Sigmoid,
+  SiLU,
+  Softmax,
+  Softplus,
+  Tanh,
+} from './activation.ts'
 export {
   MultiheadAttention,
   type MultiheadAttentionOptions,
@@ -18,6 +35,7 @@ export {
 } from './conv.ts'
 export { Dropout, Dropout2d, type DropoutOptions } from './dropout.ts'
 export { Embedding, type EmbeddingOptions } from './embedding.ts'
+export * as init from './initializers.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
 export {

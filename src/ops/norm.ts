@@ -4,7 +4,7 @@ import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
-import { type GradientRule, record } from '../tensor/tape.ts'
+import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
 
@@ -18,28 +18,6 @@ export interface NormOptions {
 }
 
 export type RmsNormOptions = Omit<NormOptions, 'bias'>
-
-type Gradients = readonly (Tensor | null)[]
-
-/** Rules for gradients that one command computes together: the first that a backward calls emits it. */
-function together(inputs: readonly (Tensor | null)[], compute: (dy: Tensor, wanted: boolean[]) => Gradients) {
-  let open: { dy: Tensor; gradients: Gradients; left: Set<number> } | null = null
-  const rule =
-    (i: number): GradientRule =>
-    (dy) => {
-      if (open?.dy !== dy || !open.left.has(i)) {
-        const wanted = inputs.map((input) => input?.requiresGrad ?? false)
-        open = { dy, gradients: compute(dy, wanted), left: new Set(wanted.flatMap((yes, j) => (yes ? [j] : []))) }
-      }
-      const gradient = open.gradients[i] as Tensor
-      open.left.delete(i)
-      // A backward asks once for each: the next one starts anew.
-      if (open.left.size === 0) open = null
-      return gradient
-    }
-  const present = inputs.flatMap((input, i) => (input ? [{ input, rule: rule(i) }] : []))
-  return { inputs: present.map(({ input }) => input), rules: present.map((p) => p.rule) }
-}
 
 function checkEps(op: string, eps: unknown): asserts eps is number {
   if (!(typeof eps === 'number' && eps >= 0 && Number.isFinite(eps)))
