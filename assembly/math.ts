@@ -37,6 +37,19 @@ export function exp(v: v128): v128 {
   return f32x4.mul(f32x4.mul(p, exp2i(half)), exp2i(i32x4.sub(i, half)))
 }
 
+/** e^x - 1: exp's polynomial without its 1 where |x| <= ln 2 / 2, else the difference. */
+export function expm1(x: v128): v128 {
+  let p = f32x4.splat(1.9875691500e-4)
+  p = horner(p, x, 1.3981999507e-3)
+  p = horner(p, x, 8.3334519073e-3)
+  p = horner(p, x, 4.1665795894e-2)
+  p = horner(p, x, 1.6666665459e-1)
+  p = horner(p, x, 5.0000001201e-1)
+  p = f32x4.add(f32x4.mul(p, f32x4.mul(x, x)), x)
+  const small = f32x4.le(f32x4.abs(x), f32x4.splat(0.34657359))
+  return v128.bitselect(p, f32x4.sub(exp(x), f32x4.splat(1)), small)
+}
+
 /** Natural logarithm: x = 2^e m, sqrt(1/2) <= m < sqrt(2), ln x = e ln 2 + ln m.  Max error 0.83 ULP.
  *  log(0) = -Infinity, log(x < 0) = NaN. */
 export function log(x: v128): v128 {

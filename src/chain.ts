@@ -1,6 +1,21 @@
 // Ops as methods of Tensor: x.matmul(w).relu(). The only file that knows of both; nothing below does.
 
-import { relu, sigmoid, tanh } from './ops/activation.ts'
+import {
+  elu,
+  gelu,
+  glu,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
+  mish,
+  prelu,
+  relu,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from './ops/activation.ts'
 import { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 import {
   abs,
@@ -34,7 +49,7 @@ import {
 import { matmul } from './ops/gemm.ts'
 import { flip, pad, roll, select, slice, split, squeeze, tril, triu, unsqueeze } from './ops/part.ts'
 import { argmax, argmin, cumsum, logSumExp, max, mean, min, norm, prod, std, sum, variance } from './ops/reduce.ts'
-import { softmax } from './ops/softmax.ts'
+import { logSoftmax, softmax } from './ops/softmax.ts'
 import { backward } from './tensor/tape.ts'
 import { Tensor } from './tensor/tensor.ts'
 
@@ -79,22 +94,34 @@ const methods = {
   backward,
   clone,
   div,
+  elu,
   exp,
   expand,
   flatten,
+  gelu,
+  glu,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
   log,
+  logSoftmax,
   matmul,
   max,
   mean,
+  mish,
   mul,
   neg,
   permute,
+  prelu,
   relu,
   reshape,
   rsqrt,
+  selu,
   sigmoid,
   sign,
+  silu,
   softmax,
+  softplus,
   sqrt,
   sub,
   sum,

@@ -10,7 +10,24 @@ export { readSafetensors, type SafetensorsFile, writeSafetensors } from './io/sa
 export type { LossOptions, Reduction } from './losses/index.ts'
 export * as losses from './losses/index.ts'
 export * as nn from './nn/index.ts'
-export { relu, sigmoid, tanh } from './ops/activation.ts'
+export {
+  elu,
+  type GeluOptions,
+  gelu,
+  glu,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
+  mish,
+  prelu,
+  relu,
+  type SoftplusOptions,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from './ops/activation.ts'
 export { type AttentionOptions, type RotaryOptions, rotary, scaledDotProductAttention } from './ops/attention.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
@@ -48,7 +65,15 @@ export {
 export { embedding } from './ops/gather.ts'
 export { linear, matmul } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
-export { layerNorm, type NormOptions, type RmsNormOptions, rmsNorm } from './ops/norm.ts'
+export {
+  type BatchNormOptions,
+  batchNorm,
+  groupNorm,
+  layerNorm,
+  type NormOptions,
+  type RmsNormOptions,
+  rmsNorm,
+} from './ops/norm.ts'
 export {
   cat,
   flip,
@@ -81,7 +106,7 @@ export {
   type VarianceOptions,
   variance,
 } from './ops/reduce.ts'
-export { softmax } from './ops/softmax.ts'
+export { logSoftmax, softmax } from './ops/softmax.ts'
 export * as optim from './optim/index.ts'
 export { type Compiled, compile, type Input } from './tensor/compile.ts'
 export { scope } from './tensor/scope.ts'

@@ -86,11 +86,120 @@ const unary: [string, Unary, (x: Ref) => Ref, { range?: [number, number]; tolera
   // 1 - y² cancels near |y| = 1: an error of 1.3 ULP of y is one of about 3 U in the difference.
   ['tanh', lw.tanh, reference.tanh, { range: [-4, 4] }],
   ['sigmoid', lw.sigmoid, reference.sigmoid, { range: [-8, 8], tolerance: { ulps: 6 } }],
+  ['leakyRelu', lw.leakyRelu, reference.leakyRelu(Math.fround(0.01))],
+  ['leakyRelu 1.5', (x) => lw.leakyRelu(x, { negativeSlope: 1.5 }), reference.leakyRelu(1.5)],
+  ['elu', lw.elu, reference.elu(1), { range: [-8, 8], tolerance: { ulps: 8 } }],
+  ['elu -0.5', (x) => lw.elu(x, { alpha: -0.5 }), reference.elu(-0.5), { tolerance: { ulps: 8 } }],
+  ['selu', lw.selu, reference.elu(1.6732632423543772, 1.0507009873554805), { tolerance: { ulps: 8 } }],
+  // 1 + erf cancels below 0: roundings of U x remain.
+  ['gelu', lw.gelu, reference.gelu, { range: [-6, 6], tolerance: { ulps: 6, absolute: 12 } }],
+  // An error of u, 4 U |u|, is one of x σ (1 - σ) |u| 4 U in the product, below 4 x U.
+  [
+    'gelu by tanh',
+    (x) => lw.gelu(x, { approximate: 'tanh' }),
+    reference.geluTanh,
+    { range: [-6, 6], tolerance: { ulps: 8, absolute: 24 } },
+  ],
+  ['silu', lw.silu, reference.silu, { range: [-8, 8], tolerance: { ulps: 8 } }],
+  ['mish', lw.mish, reference.mish, { range: [-8, 24], tolerance: { ulps: 10 } }],
+  // At -3 and 3 themselves slopes differ from both sides.
+  ['hardswish', lw.hardswish, reference.hardswish, { range: [-2.9, 2.9], tolerance: { absolute: 6 } }],
+  ['hardswish beyond', lw.hardswish, reference.hardswish, { range: [3.5, 6] }],
+  ['hardsigmoid', lw.hardsigmoid, reference.hardsigmoid, { range: [-2.9, 2.9], tolerance: { absolute: 4 } }],
+  ['hardsigmoid beyond', lw.hardsigmoid, reference.hardsigmoid, { range: [-6, -3.5] }],
+  ['softplus', lw.softplus, reference.softplus(1, 20), { range: [-8, 25], tolerance: { ulps: 8 } }],
+  [
+    'softplus 2, 3',
+    (x) => lw.softplus(x, { beta: 2, threshold: 3 }),
+    reference.softplus(2, 3),
+    { range: [-3, 3], tolerance: { ulps: 8 } },
+  ],
 ]
 describe.each(unary)('%s', (_, ours, ref, options) => {
   test.each(shapes)('follows its reference, with its gradient: %j', (...shape) =>
     check({ shapes: [shape], ours, reference: ref, ...options }),
   )
+})
+
+describe('prelu, glu and logSoftmax', () => {
+  test.each([
+    [[5], [1]],
+    [[2, 9], [1]],
+    [[2, 9], []],
+    [[4, 3], [3]],
+    [[2, 3, 5], [3]],
+    [[2, 2, 3, 4], [2]],
+    [[0, 2], [2]],
+    [[2, 2, 0], [2]],
+  ] as [number[], number[]][])('prelu of %j with weights %j', (shape, weights) =>
+    check({
+      shapes: [shape, weights],
+      ours: lw.prelu,
+      reference: reference.prelu,
+      tolerance: { gradient: { ulps: 16, absolute: 4 * 24 } },
+    }),
+  )
+
+  test.each([
+    [[2], 0],
+    [[0], 0],
+    [[3, 10], 1],
+    [[4, 5], 0],
+    [[2, 6, 3], 1],
+    [[2, 3, 18], 2],
+    [[0, 4], 1],
+  ] as [number[], number][])('glu of %j along axis %i', (shape, axis) =>
+    check({
+      shapes: [shape],
+      ours: (x) => lw.glu(x, axis),
+      reference: (x) => reference.glu(x, axis),
+      tolerance: { ulps: 8 },
+    }),
+  )
+
+  test.each([
+    [[1], 0],
+    [[5], 0],
+    [[3, 9], 1],
+    [[4, 3], 0],
+    [[2, 3, 17], -1],
+    [[2, 3, 2], 1],
+    [[0, 3], 1],
+    [[3, 0], 1],
+  ] as [number[], number][])('logSoftmax of %j along axis %i', (shape, axis) =>
+    check({
+      shapes: [shape],
+      ours: (x) => lw.logSoftmax(x, axis),
+      reference: (x) => reference.logSoftmax(x, axis < 0 ? axis + shape.length : axis),
+      // Σ dy of up to 17 terms of size 2 within the gradient.
+      tolerance: { absolute: 16, gradient: { ulps: 16, absolute: 8 * 17 } },
+    }),
+  )
+
+  test('logSoftmax stays finite where softmax is 0', () => {
+    expect(lw.logSoftmax(tensor([1000, 0])).tolist()).toEqual([0, -1000])
+  })
+
+  test('activations far from 0 are their limits', () => {
+    for (const op of [lw.elu, lw.gelu, lw.silu, lw.mish, lw.softplus, lw.hardswish, lw.leakyRelu, lw.selu]) {
+      const far = tensor([-1e30, -100, 100, 1e30], { requiresGrad: true })
+      const y = op(far)
+      expect(y.data().every(Number.isFinite), `${op.name} ${y}`).toBe(true)
+      lw.backward(y.sum())
+      expect(far.grad?.data().every(Number.isFinite), `${op.name} gradient ${far.grad}`).toBe(true)
+    }
+    for (const op of [lw.elu, lw.gelu, lw.silu, lw.mish, lw.softplus, lw.hardswish, lw.hardsigmoid, lw.leakyRelu])
+      expect(op(tensor([Number.NaN])).item()).toBeNaN()
+  })
+
+  test('say what does not fit', () => {
+    expect(() => lw.glu(lw.ones([3]))).toThrow('glu: axis 0 of x [3] has size 3, expected an even size, to halve')
+    expect(() => lw.prelu(lw.ones([2, 3]), lw.ones([2]))).toThrow('prelu: weight has shape [2] for x [2, 3]')
+    expect(() => lw.gelu(1, { approximate: true as unknown as 'tanh' })).toThrow("gelu: approximate is 'true'")
+    expect(() => lw.softplus(1, { beta: -1 })).toThrow('softplus: beta is -1, expected a number above 0')
+    expect(() => lw.elu(1, { alpha: 'a' as unknown as number })).toThrow('elu: alpha is a, expected a number')
+    expect(() => lw.leakyRelu(1, { slope: 1 } as object)).toThrow('leakyRelu: unknown option slope')
+  })
 })
 
 /** Steps: no gradient. */

@@ -206,3 +206,259 @@ function layerNormBackwardRow(
 function addTo(total: usize, x: usize, n: i32): void {
   for (let i = 0; i < n; i += 4) storeLanes(at(total, i), f32x4.add(v128.load(at(total, i)), v128.load(at(x, i))), n - i)
 }
+
+/** out[n, c, :] = (x[n, c, :] - mean) (rstd weight_c) + bias_c on `segments` stretches of `size` elements, `stride` apart. */
+function normalizeChannel(
+  out: usize, x: usize, mean: f32, rstd: f32, channel: i32, weight: usize, bias: usize, segments: i32, stride: i32, size: i32,
+): void {
+  const m = f32x4.splat(mean)
+  const r = f32x4.splat(weight ? rstd * load<f32>(at(weight, channel)) : rstd)
+  const b = f32x4.splat(bias ? load<f32>(at(bias, channel)) : 0)
+  for (let s = 0; s < segments; s++) {
+    let i = 0
+    for (; i + 8 <= size; i += 8) {
+      const y0 = f32x4.add(f32x4.mul(f32x4.sub(v128.load(at(x, i)), m), r), b)
+      const y1 = f32x4.add(f32x4.mul(f32x4.sub(v128.load(at(x, i), 16), m), r), b)
+      v128.store(at(out, i), y0)
+      v128.store(at(out, i), y1, 16)
+    }
+    for (; i < size; i += 4) storeLanes(at(out, i), f32x4.add(f32x4.mul(f32x4.sub(v128.load(at(x, i)), m), r), b), size - i)
+    x = at(x, stride)
+    out = at(out, stride)
+  }
+}
+
+/** sums (f64): += Σ dy, += Σ dy x̂ over `segments` stretches of `size` elements, `stride` apart. */
+function addChannelSums(sums: usize, dy: usize, x: usize, mean: f32, rstd: f32, segments: i32, stride: i32, size: i32): void {
+  // The rstd of no values is no number; their sums are 0.
+  if (segments == 0 || size == 0) return
+  const m = f32x4.splat(mean)
+  let a: f64 = 0
+  let b: f64 = 0
+  for (let s = 0; s < segments; s++) {
+    for (let start = 0; start < size; start += CHUNK) {
+      const end = min(size, start + CHUNK)
+      let a0 = f32x4.splat(0)
+      let a1 = a0
+      let b0 = a0
+      let b1 = a0
+      let i = start
+      for (; i + 8 <= end; i += 8) {
+        const g0 = v128.load(at(dy, i))
+        const g1 = v128.load(at(dy, i), 16)
+        a0 = f32x4.add(a0, g0)
+        a1 = f32x4.add(a1, g1)
+        b0 = f32x4.add(b0, f32x4.mul(g0, f32x4.sub(v128.load(at(x, i)), m)))
+        b1 = f32x4.add(b1, f32x4.mul(g1, f32x4.sub(v128.load(at(x, i), 16), m)))
+      }
+      for (; i < end; i += 4) {
+        const g = loadLanes(at(dy, i), end - i)
+        a0 = f32x4.add(a0, g)
+        b0 = f32x4.add(b0, f32x4.mul(g, f32x4.sub(loadLanes(at(x, i), end - i), m)))
+      }
+      a += <f64>sumLanes(f32x4.add(a0, a1))
+      b += <f64>sumLanes(f32x4.add(b0, b1))
+    }
+    dy = at(dy, stride)
+    x = at(x, stride)
+  }
+  store<f64>(sums, load<f64>(sums) + a)
+  store<f64>(sums, load<f64>(sums, 8) + b * <f64>rstd, 8)
+}
+
+/** dx = rstd (dy weight - meanG - x̂ meanGx) on `segments` stretches of `size` elements, `stride` apart. */
+function channelGradient(
+  dx: usize, dy: usize, x: usize, mean: f32, rstd: f32, weight: f32, meanG: f64, meanGx: f64, segments: i32, stride: i32, size: i32,
+): void {
+  const m = f32x4.splat(mean)
+  const g = f32x4.splat(rstd * weight)
+  const a = f32x4.splat(<f32>(meanG * <f64>rstd))
+  const b = f32x4.splat(<f32>(meanGx * <f64>rstd * <f64>rstd))
+  for (let s = 0; s < segments; s++) {
+    let i = 0
+    for (; i + 8 <= size; i += 8) {
+      const h0 = f32x4.mul(f32x4.sub(v128.load(at(x, i)), m), b)
+      const h1 = f32x4.mul(f32x4.sub(v128.load(at(x, i), 16), m), b)
+      v128.store(at(dx, i), f32x4.sub(f32x4.sub(f32x4.mul(v128.load(at(dy, i)), g), a), h0))
+      v128.store(at(dx, i), f32x4.sub(f32x4.sub(f32x4.mul(v128.load(at(dy, i), 16), g), a), h1), 16)
+    }
+    for (; i < size; i += 4) {
+      const h = f32x4.mul(f32x4.sub(v128.load(at(x, i)), m), b)
+      storeLanes(at(dx, i), f32x4.sub(f32x4.sub(f32x4.mul(v128.load(at(dy, i)), g), a), h), size - i)
+    }
+    dx = at(dx, stride)
+    dy = at(dy, stride)
+    x = at(x, stride)
+  }
+}
+
+/** out[n, c, :] = (x[n, c, :] - mean_ng) rstd_ng weight_c + bias_c, g the group of c: mean and rstd over the channels of a
+ *  group.  out, x: [n, channels, inner]; mean, rstd: [n, groups]; weight, bias: [channels]. */
+export function groupNorm(
+  out: Out, mean: Out, rstd: Out, x: In, weight: OptionalIn, bias: OptionalIn, eps: f32, n: i32, groups: i32, channels: i32, inner: i32,
+): void {
+  const each = channels / groups
+  const size = each * inner
+  for (let k = 0; k < n * groups; k++) {
+    const m = <f32>(sumOf(x, size) / <f64>size)
+    const r = rstdOf(squaresOf(x, m, size) / <f64>size, eps)
+    store<f32>(at(mean, k), m)
+    store<f32>(at(rstd, k), r)
+    const first = (k % groups) * each
+    for (let c = 0; c < each; c++) normalizeChannel(at(out, c * inner), at(x, c * inner), m, r, first + c, weight, bias, 1, 0, inner)
+    x = at(x, size)
+    out = at(out, size)
+  }
+}
+
+/** The gradients of groupNorm; dweight, dbias: [channels], absent where not wanted.  sums: 4 channels f64. */
+export function groupNormBackward(
+  dx: Out, dweight: OptionalOut, dbias: OptionalOut, sums: Scratch,
+  dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, n: i32, groups: i32, channels: i32, inner: i32,
+): void {
+  const each = channels / groups
+  const size = each * inner
+  // For each channel: the sums of one sample; after them, those of all.
+  const totals = sums + (<usize>channels << 4)
+  memory.fill(totals, 0, <usize>channels << 4)
+  for (let k = 0; k < n * groups; k++) {
+    const m = load<f32>(at(mean, k))
+    const r = load<f32>(at(rstd, k))
+    const first = (k % groups) * each
+    let g: f64 = 0
+    let gx: f64 = 0
+    for (let c = 0; c < each; c++) {
+      const own = sums + (<usize>(first + c) << 4)
+      const total = totals + (<usize>(first + c) << 4)
+      store<f64>(own, 0)
+      store<f64>(own, 0, 8)
+      addChannelSums(own, at(dy, c * inner), at(x, c * inner), m, r, 1, 0, inner)
+      const w: f64 = weight ? <f64>load<f32>(at(weight, first + c)) : 1
+      g += w * load<f64>(own)
+      gx += w * load<f64>(own, 8)
+      store<f64>(total, load<f64>(total) + load<f64>(own))
+      store<f64>(total, load<f64>(total, 8) + load<f64>(own, 8), 8)
+    }
+    for (let c = 0; c < each; c++) {
+      const w: f32 = weight ? load<f32>(at(weight, first + c)) : 1
+      const p = c * inner
+      channelGradient(at(dx, p), at(dy, p), at(x, p), m, r, w, g / <f64>size, gx / <f64>size, 1, 0, inner)
+    }
+    dx = at(dx, size)
+    dy = at(dy, size)
+    x = at(x, size)
+  }
+  for (let c = 0; c < channels; c++) {
+    const total = totals + (<usize>c << 4)
+    if (dbias) store<f32>(at(dbias, c), <f32>load<f64>(total))
+    if (dweight) store<f32>(at(dweight, c), <f32>load<f64>(total, 8))
+  }
+}
+
+/** The mean of channel c.  x: [n, channels, inner]. */
+function channelMean(x: usize, n: i32, channels: i32, inner: i32): f32 {
+  const stride = <usize>(channels * inner) << 2
+  let total: f64 = 0
+  for (let s = 0; s < n; s++) {
+    total += inner == 1 ? <f64>load<f32>(x) : sumOf(x, inner)
+    x += stride
+  }
+  return <f32>(total / <f64>(n * inner))
+}
+
+/** Σ (x - mean)² of channel c. */
+function channelSquares(x: usize, mean: f32, n: i32, channels: i32, inner: i32): f64 {
+  const stride = <usize>(channels * inner) << 2
+  let total: f64 = 0
+  for (let s = 0; s < n; s++) {
+    total += squaresOf(x, mean, inner)
+    x += stride
+  }
+  return total
+}
+
+/** A running statistic moves a share `factor` of the way to its new value. */
+// @ts-ignore: decorator
+@inline
+function moveTo(p: usize, value: f64, factor: f64): void {
+  store<f32>(p, <f32>((1 - factor) * <f64>load<f32>(p) + factor * value))
+}
+
+/** out[n, c, :] = (x[n, c, :] - mean_c) rstd_c weight_c + bias_c, mean and rstd over the batch.
+ *  out, x: [n, channels, inner]; all others: [channels].  Then count += 1 (i32), and the running mean and variance
+ *  (unbiased) move by `momentum`; a negative one stands for 1 / count, the average over all batches. */
+export function batchNorm(
+  out: Out, mean: Out, rstd: Out, runningMean: OptionalInOut, runningVar: OptionalInOut, count: OptionalInOut,
+  x: In, weight: OptionalIn, bias: OptionalIn, momentum: f32, eps: f32, n: i32, channels: i32, inner: i32,
+): void {
+  const values = n * inner
+  if (values == 0) return
+  if (count) store<i32>(count, load<i32>(count) + 1)
+  const factor: f64 = momentum < 0 ? 1 / <f64>load<i32>(count) : <f64>momentum
+  const stride = channels * inner
+  for (let c = 0; c < channels; c++) {
+    const p = at(x, c * inner)
+    const m = channelMean(p, n, channels, inner)
+    const squares = channelSquares(p, m, n, channels, inner)
+    const r = rstdOf(squares / <f64>values, eps)
+    store<f32>(at(mean, c), m)
+    store<f32>(at(rstd, c), r)
+    if (runningMean) moveTo(at(runningMean, c), <f64>m, factor)
+    if (runningVar) moveTo(at(runningVar, c), squares / <f64>(values - 1), factor)
+    if (inner > 1) normalizeChannel(at(out, c * inner), p, m, r, c, weight, bias, n, stride, inner)
+  }
+  if (inner == 1) normalizeColumns(out, x, mean, rstd, weight, bias, n, channels)
+}
+
+/** batchNorm with given mean and variance; keeps rstd = 1 / √(variance + eps), and a copy of the mean. */
+export function batchNormFixed(
+  out: Out, mean: Out, rstd: Out, runningMean: In, runningVar: In,
+  x: In, weight: OptionalIn, bias: OptionalIn, eps: f32, n: i32, channels: i32, inner: i32,
+): void {
+  memory.copy(mean, runningMean, <usize>channels << 2)
+  for (let c = 0; c < channels; c++) {
+    const r = rstdOf(<f64>load<f32>(at(runningVar, c)), eps)
+    store<f32>(at(rstd, c), r)
+    if (inner > 1) normalizeChannel(at(out, c * inner), at(x, c * inner), load<f32>(at(mean, c)), r, c, weight, bias, n, channels * inner, inner)
+  }
+  if (inner == 1) normalizeColumns(out, x, mean, rstd, weight, bias, n, channels)
+}
+
+/** The same for channels without inner axes: rows of one element of each. */
+function normalizeColumns(out: usize, x: usize, mean: usize, rstd: usize, weight: usize, bias: usize, n: i32, channels: i32): void {
+  for (let s = 0; s < n; s++) {
+    for (let c = 0; c < channels; c += 4) {
+      let r = v128.load(at(rstd, c))
+      if (weight) r = f32x4.mul(r, v128.load(at(weight, c)))
+      let y = f32x4.mul(f32x4.sub(v128.load(at(x, c)), v128.load(at(mean, c))), r)
+      if (bias) y = f32x4.add(y, v128.load(at(bias, c)))
+      storeLanes(at(out, c), y, channels - c)
+    }
+    x = at(x, channels)
+    out = at(out, channels)
+  }
+}
+
+/** The gradients of batchNorm, or with `fixed` those of batchNormFixed, where mean and rstd are constants.
+ *  dweight, dbias: [channels], absent where not wanted.  sums: 2 f64. */
+export function batchNormBackward(
+  dx: Out, dweight: OptionalOut, dbias: OptionalOut, sums: Scratch,
+  dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, fixed: i32, n: i32, channels: i32, inner: i32,
+): void {
+  const values = <f64>(n * inner)
+  const stride = channels * inner
+  for (let c = 0; c < channels; c++) {
+    const p = c * inner
+    const m = load<f32>(at(mean, c))
+    const r = load<f32>(at(rstd, c))
+    const w: f32 = weight ? load<f32>(at(weight, c)) : 1
+    store<f64>(sums, 0)
+    store<f64>(sums, 0, 8)
+    addChannelSums(sums, at(dy, p), at(x, p), m, r, n, stride, inner)
+    const g: f64 = fixed ? 0 : (<f64>w * load<f64>(sums)) / values
+    const gx: f64 = fixed ? 0 : (<f64>w * load<f64>(sums, 8)) / values
+    if (dbias) store<f32>(at(dbias, c), <f32>load<f64>(sums))
+    if (dweight) store<f32>(at(dweight, c), <f32>load<f64>(sums, 8))
+    channelGradient(at(dx, p), at(dy, p), at(x, p), m, r, w, g, gx, n, stride, inner)
+  }
+}

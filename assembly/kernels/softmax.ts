@@ -70,6 +70,37 @@ export function softmaxBackward(dx: Out, dy: In, y: In, rows: i32, d: i32): void
   }
 }
 
+/** out[r,:] = x[r,:] - max_r - ln Σ_j exp(x[r,j] - max_r).  out, x: [rows, d]. */
+export function logSoftmax(out: Out, x: In, rows: i32, d: i32): void {
+  if (d == 0) return
+  for (let r = 0; r < rows; r++) {
+    const largest = maxOf(x, d)
+    const m = f32x4.splat(largest)
+    // The exponentials are only summed; what out holds of them is overwritten.
+    const total = f32x4.splat(logOf(expShifted(out, x, largest, d)))
+    for (let i = 0; i < d; i += 4) {
+      storeLanes(at(out, i), f32x4.sub(f32x4.sub(v128.load(at(x, i)), m), total), d - i)
+    }
+    x += <usize>d << 2
+    out += <usize>d << 2
+  }
+}
+
+/** dx[r,:] = dy[r,:] - exp(y[r,:]) Σ_j dy[r,j].  All [rows, d]. */
+export function logSoftmaxBackward(dx: Out, dy: In, y: In, rows: i32, d: i32): void {
+  for (let r = 0; r < rows; r++) {
+    let sum = f32x4.splat(0)
+    for (let i = 0; i < d; i += 4) sum = f32x4.add(sum, loadLanes(at(dy, i), d - i))
+    const s = f32x4.splat(sumLanes(sum))
+    for (let i = 0; i < d; i += 4) {
+      storeLanes(at(dx, i), f32x4.sub(v128.load(at(dy, i)), f32x4.mul(exp(v128.load(at(y, i))), s)), d - i)
+    }
+    dx += <usize>d << 2
+    dy += <usize>d << 2
+    y += <usize>d << 2
+  }
+}
+
 /** loss[r] = ln Σ_j exp(x[r,j]) - x[r, target_r].  loss: [rows]; x, probabilities: [rows, d]; target: i32 [rows].
  *  Keeps probabilities = softmax(x) for the backward. Refuses a target outside 0 .. d-1. */
 export function crossEntropy(loss: Out, probabilities: Out, x: In, target: In, rows: i32, d: i32): i32 {

@@ -1,7 +1,38 @@
-import { relu, sigmoid, tanh } from '../ops/activation.ts'
+import {
+  checkApproximate,
+  checkSoftplus,
+  elu,
+  type GeluOptions,
+  gelu,
+  glu,
+  hardsigmoid,
+  hardswish,
+  leakyRelu,
+  mish,
+  prelu,
+  relu,
+  type SoftplusOptions,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from '../ops/activation.ts'
+import { full } from '../ops/create.ts'
 import type { Value } from '../ops/input.ts'
+import { logSoftmax, softmax } from '../ops/softmax.ts'
+import { checkOptions } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Module } from './module.ts'
+import { Module, Parameter } from './module.ts'
+
+function checkNumber(layer: string, name: string, value: unknown): void {
+  if (typeof value !== 'number' || Number.isNaN(value))
+    throw new TypeError(`${layer}: ${name} is ${String(value)}, expected a number`)
+}
+
+function checkAxisNumber(layer: string, axis: unknown): void {
+  if (!Number.isInteger(axis)) throw new TypeError(`${layer}: axis is ${String(axis)}, expected a whole number`)
+}
 
 /** max(x, 0). torch.nn.ReLU. */
 export class ReLU extends Module {
@@ -21,5 +52,194 @@ export class Tanh extends Module {
 export class Sigmoid extends Module {
   forward(input: Value): Tensor {
     return sigmoid(input)
+  }
+}
+
+/** x where x > 0, else negativeSlope x (default 0.01). torch.nn.LeakyReLU. */
+export class LeakyReLU extends Module {
+  readonly negativeSlope: number
+
+  constructor(options: { negativeSlope?: number } = {}) {
+    super()
+    checkOptions('nn.LeakyReLU', options, ['negativeSlope'])
+    this.negativeSlope = options.negativeSlope ?? 0.01
+    checkNumber('nn.LeakyReLU', 'negativeSlope', this.negativeSlope)
+  }
+
+  forward(input: Value): Tensor {
+    return leakyRelu(input, { negativeSlope: this.negativeSlope })
+  }
+
+  override extraRepr(): string {
+    return `negativeSlope=${this.negativeSlope}`
+  }
+}
+
+/** x where x > 0, else weight x.  weight: [numParameters], 1 (default) or one for each channel, the second axis of x;
+ *  all `init` (default 0.25) at first. torch.nn.PReLU. */
+export class PReLU extends Module {
+  readonly weight: Parameter
+
+  constructor(numParameters = 1, options: { init?: number } = {}) {
+    super()
+    checkOptions('nn.PReLU', options, ['init'])
+    const { init = 0.25 } = options
+    if (!Number.isInteger(numParameters) || numParameters < 1)
+      throw new RangeError(`nn.PReLU: numParameters is ${numParameters}, expected a whole number >= 1`)
+    checkNumber('nn.PReLU', 'init', init)
+    this.weight = new Parameter(full([numParameters], init))
+  }
+
+  forward(input: Value): Tensor {
+    return prelu(input, this.weight)
+  }
+
+  override extraRepr(): string {
+    return `numParameters=${this.weight.size}`
+  }
+}
+
+/** x where x > 0, else alpha (e^x - 1); alpha is 1 by default. torch.nn.ELU. */
+export class ELU extends Module {
+  readonly alpha: number
+
+  constructor(options: { alpha?: number } = {}) {
+    super()
+    checkOptions('nn.ELU', options, ['alpha'])
+    this.alpha = options.alpha ?? 1
+    checkNumber('nn.ELU', 'alpha', this.alpha)
+  }
+
+  forward(input: Value): Tensor {
+    return elu(input, { alpha: this.alpha })
+  }
+
+  override extraRepr(): string {
+    return `alpha=${this.alpha}`
+  }
+}
+
+/** 1.0507 x where x > 0, else 1.0507 · 1.6733 (e^x - 1). torch.nn.SELU. */
+export class SELU extends Module {
+  forward(input: Value): Tensor {
+    return selu(input)
+  }
+}
+
+/** x Φ(x), Φ the distribution function of N(0, 1): by erf, or with { approximate: 'tanh' } by tanh. torch.nn.GELU. */
+export class GELU extends Module {
+  readonly approximate: 'none' | 'tanh'
+
+  constructor(options: GeluOptions = {}) {
+    super()
+    checkOptions('nn.GELU', options, ['approximate'])
+    this.approximate = options.approximate ?? 'none'
+    checkApproximate('nn.GELU', this.approximate)
+  }
+
+  forward(input: Value): Tensor {
+    return gelu(input, { approximate: this.approximate })
+  }
+
+  override extraRepr(): string {
+    return `approximate='${this.approximate}'`
+  }
+}
+
+/** x / (1 + e^-x). torch.nn.SiLU. */
+export class SiLU extends Module {
+  forward(input: Value): Tensor {
+    return silu(input)
+  }
+}
+
+/** x tanh(ln(1 + e^x)). torch.nn.Mish. */
+export class Mish extends Module {
+  forward(input: Value): Tensor {
+    return mish(input)
+  }
+}
+
+/** x min(max(x + 3, 0), 6) / 6. torch.nn.Hardswish. */
+export class Hardswish extends Module {
+  forward(input: Value): Tensor {
+    return hardswish(input)
+  }
+}
+
+/** min(max(x + 3, 0), 6) / 6. torch.nn.Hardsigmoid. */
+export class Hardsigmoid extends Module {
+  forward(input: Value): Tensor {
+    return hardsigmoid(input)
+  }
+}
+
+/** ln(1 + e^(beta x)) / beta (default 1), and x itself where beta x is above threshold (default 20). torch.nn.Softplus. */
+export class Softplus extends Module {
+  readonly beta: number
+  readonly threshold: number
+
+  constructor(options: SoftplusOptions = {}) {
+    super()
+    checkOptions('nn.Softplus', options, ['beta', 'threshold'])
+    checkSoftplus('nn.Softplus', options)
+    this.beta = options.beta ?? 1
+    this.threshold = options.threshold ?? 20
+  }
+
+  forward(input: Value): Tensor {
+    return softplus(input, { beta: this.beta, threshold: this.threshold })
+  }
+
+  override extraRepr(): string {
+    return `beta=${this.beta}, threshold=${this.threshold}`
+  }
+}
+
+/** What the layers along one axis share. */
+abstract class Along extends Module {
+  readonly axis: number
+
+  protected constructor(layer: string, axis: number) {
+    super()
+    checkAxisNumber(layer, axis)
+    this.axis = axis
+  }
+
+  override extraRepr(): string {
+    return `axis=${this.axis}`
+  }
+}
+
+/** exp(x) / Σ exp(x) along `axis`, by default the last. torch.nn.Softmax. */
+export class Softmax extends Along {
+  constructor(axis = -1) {
+    super('nn.Softmax', axis)
+  }
+
+  forward(input: Value): Tensor {
+    return softmax(input, this.axis)
+  }
+}
+
+/** x - ln Σ exp(x) along `axis`, by default the last. torch.nn.LogSoftmax. */
+export class LogSoftmax extends Along {
+  constructor(axis = -1) {
+    super('nn.LogSoftmax', axis)
+  }
+
+  forward(input: Value): Tensor {
+    return logSoftmax(input, this.axis)
+  }
+}
+
+/** a σ(b), a and b the halves of x along `axis`, by default the last. torch.nn.GLU. */
+export class GLU extends Along {
+  constructor(axis = -1) {
+    super('nn.GLU', axis)
+  }
+
+  forward(input: Value): Tensor {
+    return glu(input, this.axis)
   }
 }

@@ -1,4 +1,21 @@
-export { ReLU, Sigmoid, Tanh } from './activation.ts'
+export {
+  ELU,
+  GELU,
+  GLU,
+  Hardsigmoid,
+  Hardswish,
+  LeakyReLU,
+  LogSoftmax,
+  Mish,
+  PReLU,
+  ReLU,
+  SELU,
+  Sigmoid,
+  SiLU,
+  Softmax,
+  Softplus,
+  Tanh,
+} from './activation.ts'
 export {
   MultiheadAttention,
   type MultiheadAttentionOptions,
@@ -11,7 +28,17 @@ export { Dropout, Dropout2d, type DropoutOptions } from './dropout.ts'
 export { Embedding, type EmbeddingOptions } from './embedding.ts'
 export { Linear, type LinearOptions } from './linear.ts'
 export { Buffer, type ForwardHook, Module, Parameter, type StateDict } from './module.ts'
-export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './norm.ts'
+export {
+  BatchNorm1d,
+  BatchNorm2d,
+  type BatchNormLayerOptions,
+  GroupNorm,
+  type GroupNormOptions,
+  LayerNorm,
+  type LayerNormOptions,
+  RMSNorm,
+  type RMSNormOptions,
+} from './norm.ts'
 export {
   GRU,
   GRUCell,

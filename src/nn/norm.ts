@@ -1,10 +1,10 @@
 import { ones, zeros } from '../ops/create.ts'
-import type { Value } from '../ops/input.ts'
-import { layerNorm, rmsNorm } from '../ops/norm.ts'
+import { float, type Value } from '../ops/input.ts'
+import { batchNorm, checkMomentum, groupNorm, layerNorm, rmsNorm } from '../ops/norm.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { checkShape, type Shape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Module, Parameter } from './module.ts'
+import { Buffer, Module, Parameter } from './module.ts'
 
 function checkEps(layer: string, eps: unknown): void {
   if (!(typeof eps === 'number' && eps >= 0 && Number.isFinite(eps)))
@@ -86,5 +86,145 @@ export class RMSNorm extends Module {
 
   override extraRepr(): string {
     return `${show(this.normalizedShape)}, eps=${this.eps}, elementwiseAffine=${this.weight !== null}`
+  }
+}
+
+function checkCount(layer: string, name: string, value: unknown, least = 0): void {
+  if (!(Number.isInteger(value) && (value as number) >= least))
+    throw new RangeError(`${layer}: ${name} is ${String(value)}, expected a whole number >= ${least}`)
+}
+
+export interface GroupNormOptions {
+  /** Added to the variance; default 1e-5. */
+  eps?: number
+  /** Whether to learn a weight, from 1, and a bias, from 0; default true. */
+  affine?: boolean
+}
+
+/** y = (x - mean) / √(variance + eps) · weight + bias, mean and biased variance over each of `numGroups` groups of
+ *  neighbouring channels.  x, y: [batch, numChannels, ...]; weight (1), bias (0): [numChannels]. torch.nn.GroupNorm. */
+export class GroupNorm extends Module {
+  readonly numGroups: number
+  readonly numChannels: number
+  readonly eps: number
+  readonly weight: Parameter | null
+  readonly bias: Parameter | null
+
+  constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
+    super()
+    checkOptions('nn.GroupNorm', options, ['eps', 'affine'])
+    const { eps = 1e-5, affine = true } = options
+    checkCount('nn.GroupNorm', 'numGroups', numGroups, 1)
+    checkCount('nn.GroupNorm', 'numChannels', numChannels)
+    if (numChannels % numGroups !== 0)
+      throw new RangeError(
+        `nn.GroupNorm: numChannels is ${numChannels}, expected a multiple of numGroups, ${numGroups}`,
+      )
+    checkEps('nn.GroupNorm', eps)
+    this.numGroups = numGroups
+    this.numChannels = numChannels
+    this.eps = eps
+    this.weight = affine ? new Parameter(ones([numChannels])) : null
+    this.bias = affine ? new Parameter(zeros([numChannels])) : null
+  }
+
+  forward(input: Value): Tensor {
+    const { weight, bias, eps } = this
+    const x = float('nn.GroupNorm', 'input', input)
+    if (x.shape[1] !== this.numChannels)
+      throw new RangeError(
+        `nn.GroupNorm: input has shape ${show(x.shape)}, expected [batch, ${this.numChannels}] or [batch, ${this.numChannels}, ...]`,
+      )
+    return groupNorm(x, this.numGroups, { weight, bias, eps })
+  }
+
+  override extraRepr(): string {
+    return `${this.numGroups}, ${this.numChannels}, eps=${this.eps}, affine=${this.weight !== null}`
+  }
+}
+
+export interface BatchNormLayerOptions {
+  /** Added to the variance; default 1e-5. */
+  eps?: number
+  /** Share of a new batch in the running statistics, default 0.1; null: the average over all batches. */
+  momentum?: number | null
+  /** Whether to learn a weight, from 1, and a bias, from 0; default true. */
+  affine?: boolean
+  /** Whether to keep running statistics for evaluation; default true. Without, batches are always normalised by
+   *  their own. */
+  trackRunningStats?: boolean
+}
+
+/** What the batch normalisations share; `ranks` says which inputs a layer takes. */
+abstract class BatchNorm extends Module {
+  readonly numFeatures: number
+  readonly eps: number
+  readonly momentum: number | null
+  readonly weight: Parameter | null
+  readonly bias: Parameter | null
+  readonly runningMean: Buffer | null
+  readonly runningVar: Buffer | null
+  readonly numBatchesTracked: Buffer | null
+  readonly #name: string
+  readonly #inner: readonly string[]
+
+  /** `inner`: the axes after [batch, channels] that inputs may have, in words. */
+  protected constructor(
+    name: string,
+    inner: readonly string[],
+    numFeatures: number,
+    options: BatchNormLayerOptions = {},
+  ) {
+    super()
+    checkOptions(name, options, ['eps', 'momentum', 'affine', 'trackRunningStats'])
+    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options
+    checkCount(name, 'numFeatures', numFeatures)
+    checkEps(name, eps)
+    checkMomentum(name, momentum)
+    this.#name = name
+    this.#inner = inner
+    this.numFeatures = numFeatures
+    this.eps = eps
+    this.momentum = momentum
+    this.weight = affine ? new Parameter(ones([numFeatures])) : null
+    this.bias = affine ? new Parameter(zeros([numFeatures])) : null
+    this.runningMean = trackRunningStats ? new Buffer(zeros([numFeatures])) : null
+    this.runningVar = trackRunningStats ? new Buffer(ones([numFeatures])) : null
+    this.numBatchesTracked = trackRunningStats ? new Buffer(zeros([], 'i32')) : null
+  }
+
+  forward(input: Value): Tensor {
+    const { weight, bias, eps, momentum, runningMean, runningVar, numFeatures } = this
+    const x = float(this.#name, 'input', input)
+    const ranks = this.#inner.map((axes) => 2 + (axes === '' ? 0 : axes.split(', ').length))
+    if (!ranks.includes(x.ndim) || x.shape[1] !== numFeatures) {
+      const expected = this.#inner.map((axes) => `[batch, ${numFeatures}${axes && `, ${axes}`}]`)
+      throw new RangeError(`${this.#name}: input has shape ${show(x.shape)}, expected ${expected.join(' or ')}`)
+    }
+    const training = this.training || runningMean === null
+    const batchesTracked = training ? this.numBatchesTracked : null
+    return batchNorm(x, { weight, bias, eps, momentum, runningMean, runningVar, batchesTracked, training })
+  }
+
+  override extraRepr(): string {
+    const { numFeatures, eps, momentum, weight, runningMean } = this
+    return `${numFeatures}, eps=${eps}, momentum=${momentum}, affine=${weight !== null}, trackRunningStats=${runningMean !== null}`
+  }
+}
+
+/** y = (x - mean) / √(variance + eps) · weight + bias for each channel: in training by mean and biased variance of
+ *  the batch, in evaluation by their running averages (the variance unbiased).  x, y: [batch, numFeatures] or
+ *  [batch, numFeatures, length]; weight (1), bias (0), runningMean (0), runningVar (1): [numFeatures];
+ *  numBatchesTracked: i32. Throws for fewer than two values a channel in training. torch.nn.BatchNorm1d. */
+export class BatchNorm1d extends BatchNorm {
+  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+    super('nn.BatchNorm1d', ['', 'length'], numFeatures, options)
+  }
+}
+
+/** As BatchNorm1d, for x, y: [batch, numFeatures, height, width]. torch.nn.BatchNorm2d. */
+export class BatchNorm2d extends BatchNorm {
+  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+    super('nn.BatchNorm2d', ['height, width'], numFeatures, options)
   }
 }

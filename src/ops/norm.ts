@@ -4,7 +4,7 @@ import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
-import { type GradientRule, record } from '../tensor/tape.ts'
+import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
 
@@ -18,28 +18,6 @@ export interface NormOptions {
 }
 
 export type RmsNormOptions = Omit<NormOptions, 'bias'>
-
-type Gradients = readonly (Tensor | null)[]
-
-/** Rules for gradients that one command computes together: the first that a backward calls emits it. */
-function together(inputs: readonly (Tensor | null)[], compute: (dy: Tensor, wanted: boolean[]) => Gradients) {
-  let open: { dy: Tensor; gradients: Gradients; left: Set<number> } | null = null
-  const rule =
-    (i: number): GradientRule =>
-    (dy) => {
-      if (open?.dy !== dy || !open.left.has(i)) {
-        const wanted = inputs.map((input) => input?.requiresGrad ?? false)
-        open = { dy, gradients: compute(dy, wanted), left: new Set(wanted.flatMap((yes, j) => (yes ? [j] : []))) }
-      }
-      const gradient = open.gradients[i] as Tensor
-      open.left.delete(i)
-      // A backward asks once for each: the next one starts anew.
-      if (open.left.size === 0) open = null
-      return gradient
-    }
-  const present = inputs.flatMap((input, i) => (input ? [{ input, rule: rule(i) }] : []))
-  return { inputs: present.map(({ input }) => input), rules: present.map((p) => p.rule) }
-}
 
 function checkEps(op: string, eps: unknown): asserts eps is number {
   if (!(typeof eps === 'number' && eps >= 0 && Number.isFinite(eps)))
@@ -108,4 +86,129 @@ export function layerNorm(x: Value, normalizedShape: Shape, options: NormOptions
 export function rmsNorm(x: Value, normalizedShape: Shape, options: RmsNormOptions = {}): Tensor {
   checkOptions('rmsNorm', options, ['weight', 'eps'])
   return normalizeRows('rmsNorm', x, normalizedShape, options, 2 ** -23)
+}
+
+/** x as [n, channels, inner]. */
+function channelsOf(op: string, x: Tensor): { n: number; channels: number; inner: number } {
+  if (x.ndim < 2)
+    throw new RangeError(`${op}: x has shape ${show(x.shape)}, expected [batch, channels] or [batch, channels, ...]`)
+  const [n, channels] = x.shape as [number, number]
+  return { n, channels, inner: sizeOf(x.shape.slice(2)) }
+}
+
+/** (x - mean) / √(variance + eps) · weight + bias, mean and biased variance over each of `groups` groups of
+ *  neighbouring channels.  x, result: [batch, channels, ...]; weight, bias: [channels].
+ *  torch.nn.functional.group_norm. */
+export function groupNorm(x: Value, groups: number, options: NormOptions = {}): Tensor {
+  checkOptions('groupNorm', options, ['weight', 'bias', 'eps'])
+  const a = float('groupNorm', 'x', x)
+  const { eps = 1e-5 } = options
+  checkEps('groupNorm', eps)
+  const { n, channels, inner } = channelsOf('groupNorm', a)
+  if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0)
+    throw new RangeError(`groupNorm: groups is ${groups}, expected a divisor of the ${channels} channels of x`)
+  const weight = affine('groupNorm', 'weight', options.weight, [channels])
+  const bias = affine('groupNorm', 'bias', options.bias, [channels])
+  const out = empty('groupNorm', a.shape)
+  const mean = empty('groupNorm', [n, groups])
+  const rstd = empty('groupNorm', [n, groups])
+  emit(core.groupNorm(out, mean, rstd, a, weight, bias, eps, n, groups, channels, inner))
+  const { inputs, rules } = together([a, weight, bias], (dy, [, scales, shifts]) => {
+    const dx = empty('groupNorm gradient', a.shape)
+    const dweight = gradientFor('groupNorm', weight, scales)
+    const dbias = gradientFor('groupNorm', bias, shifts)
+    withScratch(32 * channels, 'groupNorm gradient', (sums) =>
+      emit(core.groupNormBackward(dx, dweight, dbias, sums, dy, a, mean, rstd, weight, n, groups, channels, inner)),
+    )
+    return [dx, dweight, dbias]
+  })
+  return record('groupNorm', out, inputs, rules)
+}
+
+export interface BatchNormOptions extends NormOptions {
+  /** Mean of each channel: used outside of training, moved in training. */
+  runningMean?: Tensor | null
+  /** Variance (unbiased) of each channel; likewise. */
+  runningVar?: Tensor | null
+  /** i32 count of the batches seen in training; wanted where momentum is null. */
+  batchesTracked?: Tensor | null
+  /** Whether to normalise by the statistics of the batch, and to move the running ones; default false. */
+  training?: boolean
+  /** Share of a new batch in the running statistics; default 0.1; null: 1 / count, the average over all batches. */
+  momentum?: number | null
+}
+
+export function checkMomentum(op: string, momentum: unknown): void {
+  if (momentum !== null && !(typeof momentum === 'number' && momentum >= 0 && momentum <= 1))
+    throw new RangeError(`${op}: momentum is ${String(momentum)}, expected a number from 0 to 1, or null`)
+}
+
+/** (x - mean) / √(variance + eps) · weight + bias for each channel: in training with mean and biased variance of
+ *  the batch, else with the running ones.  x, result: [batch, channels, ...]; all others: [channels]. Throws for
+ *  fewer than two values a channel in training. torch.nn.functional.batch_norm. */
+export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
+  const op = 'batchNorm'
+  const names = ['weight', 'bias', 'eps', 'runningMean', 'runningVar', 'batchesTracked', 'training', 'momentum']
+  checkOptions(op, options, names)
+  const a = float(op, 'x', x)
+  const { eps = 1e-5, training = false, momentum = 0.1, batchesTracked = null } = options
+  checkEps(op, eps)
+  checkMomentum(op, momentum)
+  const { n, channels, inner } = channelsOf(op, a)
+  const weight = affine(op, 'weight', options.weight, [channels])
+  const bias = affine(op, 'bias', options.bias, [channels])
+  const runningMean = affine(op, 'runningMean', options.runningMean, [channels])
+  const runningVar = affine(op, 'runningVar', options.runningVar, [channels])
+  if (batchesTracked && (batchesTracked.dtype !== 'i32' || batchesTracked.size !== 1))
+    throw new TypeError(
+      `${op}: batchesTracked is ${batchesTracked.dtype} ${show(batchesTracked.shape)}, expected one i32 element`,
+    )
+  batchesTracked?.check(op)
+  const out = empty(op, a.shape)
+  const mean = empty(op, [channels])
+  const rstd = empty(op, [channels])
+  if (training) {
+    if (n * inner === 1)
+      throw new RangeError(
+        `${op}: x has shape ${show(a.shape)}, expected more than 1 value per channel when training; use a larger batch, or eval()`,
+      )
+    if (momentum === null && (runningMean || runningVar) && !batchesTracked)
+      throw new RangeError(
+        `${op}: momentum is null without batchesTracked, expected a count of batches to average over`,
+      )
+    const share = momentum === null ? (batchesTracked ? -1 : 0) : momentum
+    emit(
+      core.batchNorm(
+        out,
+        mean,
+        rstd,
+        runningMean,
+        runningVar,
+        batchesTracked,
+        a,
+        weight,
+        bias,
+        share,
+        eps,
+        n,
+        channels,
+        inner,
+      ),
+    )
+  } else {
+    if (!runningMean || !runningVar)
+      throw new RangeError(`${op}: no runningMean and runningVar are given, expected both outside of training`)
+    emit(core.batchNormFixed(out, mean, rstd, runningMean, runningVar, a, weight, bias, eps, n, channels, inner))
+  }
+  const fixed = training ? 0 : 1
+  const { inputs, rules } = together([a, weight, bias], (dy, [, scales, shifts]) => {
+    const dx = empty(`${op} gradient`, a.shape)
+    const dweight = gradientFor(op, weight, scales)
+    const dbias = gradientFor(op, bias, shifts)
+    withScratch(16, `${op} gradient`, (sums) =>
+      emit(core.batchNormBackward(dx, dweight, dbias, sums, dy, a, mean, rstd, weight, fixed, n, channels, inner)),
+    )
+    return [dx, dweight, dbias]
+  })
+  return record(op, out, inputs, rules)
 }

@@ -32,6 +32,29 @@ export function softmax(x: Value, axis = -1): Tensor {
   )
 }
 
+/** x - ln Σ exp(x) along `axis`, by default the last. torch.nn.functional.log_softmax. */
+export function logSoftmax(x: Value, axis = -1): Tensor {
+  const a = float('logSoftmax', 'x', x)
+  const d = checkAxis('logSoftmax', axis, a.ndim)
+  if (d !== a.ndim - 1) return transpose(logSoftmax(transpose(a, d, -1)), d, -1)
+  const width = a.shape[d] as number
+  const rows = width === 0 ? 0 : a.size / width
+  const y = empty('logSoftmax', a.shape)
+  emit(core.logSoftmax(y, a, rows, width))
+  return record(
+    'logSoftmax',
+    y,
+    [a],
+    [
+      (dy) => {
+        const dx = empty('logSoftmax gradient', a.shape)
+        emit(core.logSoftmaxBackward(dx, dy, y, rows, width))
+        return dx
+      },
+    ],
+  )
+}
+
 /** -log softmax(logits)[target], reduced.  logits: [batch, classes]; target: class indices [batch].
  *  Throws when a target is outside 0 .. classes - 1. torch.nn.functional.cross_entropy. */
 export function crossEntropy(logits: Value, target: Value, options: LossOptions = {}): Tensor {

@@ -49,6 +49,30 @@ export function record(
   return result
 }
 
+/** The inputs that are there, and their rules, where one command computes all gradients: the first rule that a
+ *  backward calls runs `compute`. `wanted` says, in the order of `inputs`, which gradients are. */
+export function together(
+  inputs: readonly (Tensor | null)[],
+  compute: (dy: Tensor, wanted: boolean[]) => readonly (Tensor | null)[],
+) {
+  let open: { dy: Tensor; gradients: readonly (Tensor | null)[]; left: Set<number> } | null = null
+  const rule =
+    (i: number): GradientRule =>
+    (dy) => {
+      if (open?.dy !== dy || !open.left.has(i)) {
+        const wanted = inputs.map((input) => input?.requiresGrad ?? false)
+        open = { dy, gradients: compute(dy, wanted), left: new Set(wanted.flatMap((yes, j) => (yes ? [j] : []))) }
+      }
+      const gradient = open.gradients[i] as Tensor
+      open.left.delete(i)
+      // A backward asks once for each: the next one starts anew.
+      if (open.left.size === 0) open = null
+      return gradient
+    }
+  const present = inputs.flatMap((input, i) => (input ? [{ input, rule: rule(i) }] : []))
+  return { inputs: present.map(({ input }) => input), rules: present.map((p) => p.rule) }
+}
+
 export interface BackwardOptions {
   /** ∂loss/∂root, of root's shape; default 1, for a root of one element. */
   gradient?: Tensor

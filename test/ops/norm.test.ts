@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { tensor } from '../../src/index.ts'
-import { check, numbers } from '../helpers/check.ts'
+import { check, expectClose, numbers } from '../helpers/check.ts'
 import { covers } from '../helpers/guard.ts'
+import { ref, size } from '../reference/array.ts'
 import * as reference from '../reference/norm.ts'
 
 beforeAll(() => lw.init())
@@ -143,5 +144,149 @@ describe('rmsNorm', () => {
 
   test('the default eps keeps rows of 0', () => {
     expect(lw.rmsNorm(lw.zeros([1, 3]), [3]).tolist()).toEqual([[0, 0, 0]])
+  })
+})
+
+const channelShapes = [
+  [2, 1],
+  [3, 2],
+  [2, 4],
+  [5, 5],
+  [17, 9],
+  [2, 2, 1],
+  [2, 2, 3],
+  [3, 4, 4],
+  [2, 3, 7],
+  [1, 2, 9],
+  [2, 2, 3, 3],
+  [2, 1, 4, 5],
+]
+
+describe('groupNorm', () => {
+  test.each([
+    [[2, 1], 1],
+    [[2, 4], 2],
+    [[3, 6], 3],
+    [[2, 6, 1], 1],
+    [[2, 4, 3], 2],
+    [[1, 6, 9], 3],
+    [[3, 2, 2, 2], 2],
+    [[2, 4, 5, 5], 2],
+    [[0, 4, 3], 2],
+    [[2, 4, 0], 2],
+  ] as [number[], number][])('%j in %i groups', (shape, groups) => {
+    const channels = [shape[1] as number]
+    const eps = 2 ** -7
+    check({
+      shapes: [shape, channels, channels],
+      ours: (x, weight, bias) => lw.groupNorm(x, groups, { weight, bias, eps }),
+      reference: (x, w, b) => reference.groupNorm(x, groups, eps, w, b),
+      tolerance,
+    })
+    check({
+      shapes: [shape],
+      ours: (x) => lw.groupNorm(x, groups, { eps }),
+      reference: (x) => reference.groupNorm(x, groups, eps),
+      tolerance,
+    })
+  })
+
+  test('says what does not fit', () => {
+    expect(() => lw.groupNorm(lw.ones([2, 4]), 3)).toThrow(
+      'groupNorm: groups is 3, expected a divisor of the 4 channels of x',
+    )
+    expect(() => lw.groupNorm(lw.ones([4]), 2)).toThrow('groupNorm: x has shape [4], expected [batch, channels]')
+  })
+})
+
+describe('batchNorm', () => {
+  test.each([...channelShapes, [0, 3], [2, 0, 3]].map((shape) => [shape]))('%j in training', (shape) => {
+    const channels = [shape[1] as number]
+    const eps = 2 ** -7
+    check({
+      shapes: [shape, channels, channels],
+      ours: (x, weight, bias) => lw.batchNorm(x, { weight, bias, eps, training: true }),
+      reference: (x, w, b) => reference.batchNorm(x, eps, w, b),
+      tolerance,
+    })
+    check({
+      shapes: [shape],
+      ours: (x) => lw.batchNorm(x, { eps, training: true }),
+      reference: (x) => reference.batchNorm(x, eps),
+      tolerance,
+    })
+  })
+
+  test.each([...channelShapes, [1, 3], [0, 3]].map((shape) => [shape]))('%j by running statistics', (shape) => {
+    const channels = [shape[1] as number]
+    const eps = 2 ** -7
+    const mean = numbers(channels[0] as number, 4)
+    const variance = numbers(channels[0] as number, 5, 0.5, 2)
+    const given = { runningMean: tensor(mean), runningVar: tensor(variance), eps }
+    const m = ref(channels, mean)
+    const v = ref(channels, variance)
+    check({
+      shapes: [shape, channels, channels],
+      ours: (x, weight, bias) => lw.batchNorm(x, { ...given, weight, bias }),
+      reference: (x, w, b) => reference.fixedBatchNorm(x, m, v, eps, w, b),
+      tolerance,
+    })
+    check({
+      shapes: [shape],
+      ours: (x) => lw.batchNorm(x, given),
+      reference: (x) => reference.fixedBatchNorm(x, m, v, eps),
+      tolerance,
+    })
+    expect([given.runningMean.data(), given.runningVar.data()]).toEqual([mean, variance])
+  })
+
+  test.each(channelShapes.map((shape) => [shape]))('running statistics of %j, eager and compiled', (shape) => {
+    const channels = shape[1] as number
+    for (const momentum of [0.1, 0.75, null]) {
+      const runningMean = lw.zeros([channels])
+      const runningVar = lw.ones([channels])
+      const batchesTracked = lw.zeros([], 'i32')
+      const run = (x: lw.Tensor): lw.Tensor =>
+        lw.batchNorm(x, { runningMean, runningVar, batchesTracked, momentum, training: true })
+      const step = lw.compile(run)
+      const m = new Array<number>(channels).fill(0)
+      const v = new Array<number>(channels).fill(1)
+      for (let i = 1; i <= 4; i++) {
+        const data = numbers(size(shape), i, -1, 3)
+        const x = tensor(data, { shape })
+        if (i % 2) run(x)
+        else step(x)
+        const batch = reference.channelStatistics({ shape, data: Float64Array.from(data) })
+        const share = momentum ?? 1 / i
+        for (let c = 0; c < channels; c++) {
+          m[c] = (1 - share) * (m[c] as number) + share * (batch.mean[c] as number)
+          v[c] = (1 - share) * (v[c] as number) + share * (batch.variance[c] as number)
+        }
+      }
+      // Four batches: in each the rounding of a mean of values up to 3, of squares up to 16, and of the update.
+      expectClose(runningMean.data(), m, 8, 32, `mean, momentum ${momentum}`)
+      expectClose(runningVar.data(), v, 16, 64, `variance, momentum ${momentum}`)
+      expect(batchesTracked.item()).toBe(4)
+    }
+  })
+
+  test('says what does not fit, and changes nothing', () => {
+    const runningMean = lw.zeros([3])
+    const runningVar = lw.ones([3])
+    const batchesTracked = lw.zeros([], 'i32')
+    const options = { runningMean, runningVar, batchesTracked, training: true }
+    expect(() => lw.batchNorm(lw.ones([1, 3]), options)).toThrow(
+      'batchNorm: x has shape [1, 3], expected more than 1 value per channel when training; use a larger batch, or eval()',
+    )
+    expect(() => lw.batchNorm(lw.ones([2, 4]), options)).toThrow('batchNorm: runningMean has shape [3], expected [4]')
+    expect(() => lw.batchNorm(lw.ones([2, 3]), { ...options, momentum: 2 })).toThrow('momentum is 2')
+    expect(() => lw.batchNorm(lw.ones([2, 3]), { ...options, momentum: null, batchesTracked: null })).toThrow(
+      'expected a count of batches',
+    )
+    expect(() => lw.batchNorm(lw.ones([2, 3]), { ...options, batchesTracked: runningMean })).toThrow(
+      'batchesTracked is f32 [3], expected one i32 element',
+    )
+    expect(() => lw.batchNorm(lw.ones([2, 3]))).toThrow('expected both outside of training')
+    expect([runningMean.tolist(), runningVar.tolist(), batchesTracked.item()]).toEqual([[0, 0, 0], [1, 1, 1], 0])
   })
 })

@@ -58,6 +58,37 @@ export const where = (c: Ref, a: Ref, b: Ref): Ref =>
 export const relu = map((x) => Math.max(x, 0))
 export const tanh = map(Math.tanh)
 export const sigmoid = map((x) => 1 / (1 + Math.exp(-x)))
+export const leakyRelu = (slope: number) => map((x) => (x > 0 ? x : slope * x))
+export const elu = (alpha: number, scale = 1) => map((x) => scale * (x > 0 ? x : alpha * Math.expm1(x)))
+export const gelu = map((x) => (x / 2) * (1 + erfOf(x / Math.SQRT2)))
+export const geluTanh = map((x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))))
+export const silu = map((x) => x / (1 + Math.exp(-x)))
+export const mish = map((x) => x * Math.tanh(Math.log1p(Math.exp(x))))
+export const hardsigmoid = map((x) => Math.min(Math.max(x + 3, 0), 6) / 6)
+export const hardswish = map((x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6)
+export const softplus = (beta: number, threshold: number) =>
+  map((x) => (beta * x > threshold ? x : Math.log1p(Math.exp(beta * x)) / beta))
+export const prelu = (a: Ref, weight: Ref): Ref =>
+  build(a.shape, (at, i) => {
+    const x = a.data[i] as number
+    return x > 0 ? x : x * (weight.data.length === 1 ? (weight.data[0] as number) : get(weight, [at[1] as number]))
+  })
+export const glu = (a: Ref, axis: number): Ref => {
+  const half = (a.shape[axis] as number) / 2
+  return build(
+    a.shape.map((n, i) => (i === axis ? half : n)),
+    (at) =>
+      get(a, at) /
+      (1 +
+        Math.exp(
+          -get(
+            a,
+            at.map((c, i) => (i === axis ? c + half : c)),
+          ),
+        )),
+  )
+}
+export const logSoftmax = (a: Ref, axis: number): Ref => log(softmax(a, axis))
 
 export const reshape = (a: Ref, shape: readonly number[]): Ref => ref(shape, a.data)
 export const expand = (a: Ref, shape: readonly number[]): Ref => build(shape, (at) => get(a, at))
