@@ -1,5 +1,5 @@
-import { relu } from '../ops/activation.ts'
-import { add, erf, mul } from '../ops/elementwise.ts'
+import { gelu, relu } from '../ops/activation.ts'
+import { add } from '../ops/elementwise.ts'
 import { float, type Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
 import { checkOptions } from '../tensor/options.ts'
@@ -10,8 +10,6 @@ import { Dropout } from './dropout.ts'
 import { Linear } from './linear.ts'
 import { Module } from './module.ts'
 import { LayerNorm } from './norm.ts'
-
-const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1))
 
 export interface TransformerLayerOptions {
   /** Width between the two linear layers; default 2048. */
@@ -82,7 +80,7 @@ export class TransformerEncoderLayer extends Module {
     this.dropout1 = new Dropout(dropout, source)
     this.dropout2 = new Dropout(dropout, source)
     this.normFirst = normFirst
-    this.#activation = activation === 'relu' ? relu : activation === 'gelu' ? gelu : activation
+    this.#activation = activation === 'relu' ? relu : activation === 'gelu' ? (x) => gelu(x) : activation
   }
 
   forward(src: Value, masks: TransformerMasks = {}): Tensor {
