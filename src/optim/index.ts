@@ -14,6 +14,8 @@ export {
   Rprop,
   type RpropOptions,
 } from './adaptive.ts'
+export { ExponentialMovingAverage } from './average.ts'
+export { type ClipGradNormOptions, clipGradNorm, clipGradValue } from './clip.ts'
 export { Lion, type LionOptions } from './lion.ts'
 export { Optimizer, type OptimizerState } from './optimizer.ts'
 export {
