@@ -14,6 +14,32 @@ export {
   Rprop,
   type RpropOptions,
 } from './adaptive.ts'
+export { ExponentialMovingAverage } from './average.ts'
+export { type ClipGradNormOptions, clipGradNorm, clipGradValue } from './clip.ts'
 export { Lion, type LionOptions } from './lion.ts'
 export { Optimizer, type OptimizerState } from './optimizer.ts'
+export {
+  ChainedScheduler,
+  ConstantLR,
+  CosineAnnealingLR,
+  CosineAnnealingWarmRestarts,
+  CyclicLR,
+  type CyclicLROptions,
+  ExponentialLR,
+  LambdaLR,
+  LinearLR,
+  type LinearLROptions,
+  MultiplicativeLR,
+  MultiStepLR,
+  OneCycleLR,
+  type OneCycleLROptions,
+  type PerGroup,
+  PolynomialLR,
+  ReduceLROnPlateau,
+  type ReduceLROnPlateauOptions,
+  Schedule,
+  type ScheduleState,
+  SequentialLR,
+  StepLR,
+} from './schedule.ts'
 export { SGD, type SGDOptions } from './sgd.ts'

@@ -103,7 +103,7 @@ function train(
   return { losses: values, after: net.stateDict() }
 }
 
-describe.each(cases)('%s', (name, make, { bound = 128, ...how } = {}) => {
+describe.each(cases)('%s', (name, make, { bound = 16, ...how } = {}) => {
   test('follows PyTorch, compiled as eager', () => {
     const compiled = train(make, how)
     expect(train(make, { ...how, compiled: false })).toEqual(compiled)

@@ -1,0 +1,161 @@
+import { averageWeights, copy, countSteps } from '../core/commands.ts'
+import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
+import { releaseWith, type Storage, untie } from '../core/storage.ts'
+import { checkOptions } from '../tensor/options.ts'
+import { sameShape, show } from '../tensor/shape.ts'
+import { elements, type Tensor } from '../tensor/tensor.ts'
+import { isNDArray, type NDArray } from '../tensor/types.ts'
+import { Flat } from './flat.ts'
+import { leaves, stretchesOf } from './stretches.ts'
+
+type Start = { storage: Storage; offset: number }
+
+/** A running average of weights: average = decay · average + (1 - decay) · weight at each `update()`, the first of
+ *  which copies.  torch.optim.swa_utils.AveragedModel with an exponential avg_fn. */
+export class ExponentialMovingAverage {
+  readonly #parameters: readonly Tensor[]
+  readonly #average: Flat
+  /** f64: decay, then the number of updates and two cells that countSteps leaves alone. */
+  readonly #cells: Storage
+  #stored: Float32Array[] | null = null
+
+  /** decay: default 0.999; may be set later, a compiled update follows. */
+  constructor(parameters: Iterable<Tensor>, options: { decay?: number } = {}) {
+    const caller = 'optim.ExponentialMovingAverage'
+    checkOptions(caller, options, ['decay'])
+    if (currentTrace())
+      throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
+    const list = leaves(caller, parameters)
+    const odd = list.find(({ dtype, node }) => dtype !== 'f32' || node)
+    if (odd) throw new TypeError(`${caller}: a tensor ${show(odd.shape)} is ${odd.dtype}, expected f32 leaves`)
+    const { decay = 0.999 } = options
+    checkDecay(decay)
+    this.#parameters = list
+    this.#average = new Flat(list, caller)
+    this.#cells = newHeldStorage(32, caller)
+    currentEngine(caller).memory.f64.set([decay, 0, 0, 0], this.#cells.address / 8)
+    for (const storage of [this.#average.whole, this.#cells]) releaseWith(this, storage)
+    list.forEach((parameter, i) => {
+      this.#view(i).set(elements(parameter))
+    })
+  }
+
+  get decay(): number {
+    return this.#cell(0)
+  }
+
+  set decay(value: number) {
+    checkDecay(value)
+    currentEngine('optim.ExponentialMovingAverage').memory.f64[this.#cells.address / 8] = value
+  }
+
+  /** Updates so far. */
+  get updates(): number {
+    return this.#cell(1)
+  }
+
+  /** Takes the present weights into the average; call it after `step()`, in the compiled function or outside. */
+  update(): void {
+    emit(countSteps({ storage: this.#cells, offset: 8 }, null, null, 1))
+    const places = (parameter: Tensor, i: number) =>
+      [
+        [this.#average.whole, this.#average.offset(i)],
+        [parameter.storage, parameter.offset],
+      ] as const
+    for (const { starts, sizes } of stretchesOf(this.#parameters, places)) {
+      const [average, param] = starts as [Start, Start]
+      const updates = { storage: this.#cells, offset: 8 }
+      emit(averageWeights(average, param, updates, { storage: this.#cells, offset: 0 }, sizes))
+    }
+  }
+
+  /** Writes the averages into the parameters; restore() brings back what they were before the first copyTo. */
+  copyTo(): void {
+    this.#outside('copyTo')
+    this.#stored ??= this.#parameters.map((parameter) => (elements(parameter) as Float32Array).slice())
+    this.#parameters.forEach((parameter, i) => {
+      const from = { storage: this.#average.whole, offset: this.#average.offset(i) }
+      emit(copy(parameter, from, parameter.size))
+    })
+  }
+
+  /** Gives the parameters the values that they had before copyTo(). */
+  restore(): void {
+    this.#outside('restore')
+    if (!this.#stored) throw new Error('optim.ExponentialMovingAverage: restore without copyTo before')
+    this.#parameters.forEach((parameter, i) => {
+      elements(parameter).set((this.#stored as Float32Array[])[i] as Float32Array)
+    })
+    this.#stored = null
+  }
+
+  /** Exchanges parameters and averages: once to evaluate, again to go on training. */
+  swap(): void {
+    this.#outside('swap')
+    this.#parameters.forEach((parameter, i) => {
+      const weights = (elements(parameter) as Float32Array).slice()
+      elements(parameter).set(this.#view(i))
+      this.#view(i).set(weights)
+    })
+  }
+
+  /** The averages by the number of their parameter, and `updates` (i32). The decay is an option, not state. */
+  stateDict(): Record<string, NDArray> {
+    return {
+      updates: { shape: [], data: Int32Array.of(this.updates) },
+      ...Object.fromEntries(
+        this.#parameters.map(({ shape }, i) => [String(i), { shape, data: this.#view(i).slice() }]),
+      ),
+    }
+  }
+
+  /** Takes what `stateDict` gave. Throws, with every missing, unexpected and misshaped key named, and changes nothing. */
+  loadStateDict(state: Record<string, NDArray>): void {
+    const own = this.stateDict()
+    const faults = Object.entries(own).flatMap(([name, { shape, data }]) => {
+      const given = Object.hasOwn(state ?? {}, name) ? state[name] : undefined
+      if (given === undefined) return [`missing ${name} ${show(shape)}`]
+      if (!isNDArray(given) || given.data.constructor !== data.constructor) return [`${name} has another dtype`]
+      return sameShape(given.shape, shape) && given.data.length === data.length
+        ? []
+        : [`${name} has shape ${show(given.shape)}, expected ${show(shape)}`]
+    })
+    for (const name of Object.keys(state ?? {})) if (!Object.hasOwn(own, name)) faults.push(`unexpected ${name}`)
+    if (faults.length > 0) throw new Error(`optim.ExponentialMovingAverage: loadStateDict: ${faults.join('; ')}`)
+    const { f64 } = currentEngine('optim.ExponentialMovingAverage').memory
+    f64[this.#cells.address / 8 + 1] = (state.updates as NDArray).data[0] as number
+    this.#parameters.forEach((_, i) => {
+      this.#view(i).set((state[i] as NDArray).data)
+    })
+  }
+
+  /** Frees the averages. */
+  dispose(): void {
+    untie(this)
+    this.#average.whole.release()
+    this.#cells.release()
+  }
+
+  #outside(method: string): void {
+    if (currentTrace())
+      throw new Error(
+        `optim.ExponentialMovingAverage: ${method} while compile() traces; call it between calls of the compiled function`,
+      )
+    if (this.#cells.disposed) throw new Error(`optim.ExponentialMovingAverage: ${method} after dispose()`)
+  }
+
+  #cell(i: number): number {
+    return currentEngine('optim.ExponentialMovingAverage').memory.f64[this.#cells.address / 8 + i] as number
+  }
+
+  #view(i: number): Float32Array {
+    const at = (this.#average.whole.address + this.#average.offset(i)) / 4
+    const { memory } = currentEngine('optim.ExponentialMovingAverage')
+    return memory.f32.subarray(at, at + (this.#parameters[i] as Tensor).size)
+  }
+}
+
+function checkDecay(decay: unknown): void {
+  if (typeof decay !== 'number' || !(decay >= 0 && decay <= 1))
+    throw new RangeError(`optim.ExponentialMovingAverage: decay is ${String(decay)}, expected a number from 0 to 1`)
+}
