@@ -39,7 +39,6 @@ export {
   convTranspose2d,
   type Pair,
 } from './ops/conv.ts'
-export { type AttentionOptions, type RotaryOptions, rotary, scaledDotProductAttention } from './ops/attention.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
 export { dropout, dropout2d } from './ops/dropout.ts'

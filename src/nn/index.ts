@@ -24,13 +24,6 @@ export {
   type RotaryEmbeddingOptions,
 } from './attention.ts'
 export { Bilinear, type BilinearOptions } from './bilinear.ts'
-export {
-  MultiheadAttention,
-  type MultiheadAttentionOptions,
-  type MultiheadMasks,
-  RotaryEmbedding,
-  type RotaryEmbeddingOptions,
-} from './attention.ts'
 export { type Layer, ModuleDict, ModuleList, Sequential } from './container.ts'
 export {
   Conv1d,
@@ -57,17 +50,6 @@ export {
   type RMSNormOptions,
 } from './norm.ts'
 export { AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './pool.ts'
-export {
-  BatchNorm1d,
-  BatchNorm2d,
-  type BatchNormLayerOptions,
-  GroupNorm,
-  type GroupNormOptions,
-  LayerNorm,
-  type LayerNormOptions,
-  RMSNorm,
-  type RMSNormOptions,
-} from './norm.ts'
 export {
   GRU,
   GRUCell,
