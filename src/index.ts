@@ -20,6 +20,8 @@ export type {
   TripletMarginOptions,
 } from './losses/index.ts'
 export * as losses from './losses/index.ts'
+export type { AccuracyOptions, AverageOptions, Metric, MetricInput, PerplexityOptions } from './metrics/index.ts'
+export * as metrics from './metrics/index.ts'
 export * as nn from './nn/index.ts'
 export { relu, sigmoid, tanh } from './ops/activation.ts'
 export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
