@@ -131,10 +131,7 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
     if (inner === 1) return t.ndim === 2 ? t : reshape(t, [rows, classes])
     return reshape(transpose(reshape(t, [outer, classes, inner])), [rows, classes])
   }
-  const byPlace = (losses: Tensor): Tensor =>
-    losses.ndim === 0 || sameShape(losses.shape, shape) || options.reduction !== 'none'
-      ? losses
-      : reshape(losses, shape)
+  const byPlace = (losses: Tensor): Tensor => (options.reduction === 'none' ? reshape(losses, shape) : losses)
 
   const a = byRow(x)
   const losses = empty(op, [rows])
