@@ -8,8 +8,21 @@ export { readIdx } from './data/idx.ts'
 export { DataLoader, type DataLoaderOptions } from './data/loader.ts'
 export type { Source } from './data/source.ts'
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './io/safetensors.ts'
-export type { LossOptions, Reduction } from './losses/index.ts'
+export type {
+  BceOptions,
+  CrossEntropyOptions,
+  GaussianNllOptions,
+  KlDivOptions,
+  LossOptions,
+  MarginOptions,
+  NllOptions,
+  PoissonNllOptions,
+  Reduction,
+  TripletMarginOptions,
+} from './losses/index.ts'
 export * as losses from './losses/index.ts'
+export type { AccuracyOptions, AverageOptions, Metric, MetricInput, PerplexityOptions } from './metrics/index.ts'
+export * as metrics from './metrics/index.ts'
 export * as nn from './nn/index.ts'
 export {
   elu,
@@ -116,6 +129,7 @@ export { Generator, manualSeed, normal, uniform } from './ops/random.ts'
 export {
   argmax,
   argmin,
+  cosineSimilarity,
   cumsum,
   logSumExp,
   max,

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../src/index.ts'
-import { losses, type Tensor, tensor } from '../src/index.ts'
+import { type Tensor, tensor } from '../src/index.ts'
 import { check, numbers, type Tolerance } from './helpers/check.ts'
 import { covers } from './helpers/guard.ts'
 import type { Ref } from './reference/array.ts'
@@ -8,7 +8,7 @@ import * as reference from './reference/ops.ts'
 
 beforeAll(() => lw.init())
 
-covers('activation', 'copy', 'elementwise', 'gemm', 'loss', 'optim', 'part', 'random', 'reduce', 'softmax')
+covers('activation', 'copy', 'elementwise', 'gemm', 'optim', 'part', 'random', 'reduce', 'softmax')
 
 /** Around the edges of vectors, pairs of vectors, and unrolled loops. */
 const lengths = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33].map((n) => [n])
@@ -790,35 +790,6 @@ describe('softmax', () => {
       [0.5, 0.5],
       [0, 1],
     ])
-  })
-})
-
-describe.each(['mean', 'sum', 'none'] as const)('losses, %s', (reduction) => {
-  test.each(rows.filter(([r]) => r > 0))('crossEntropy of %i × %i', (r, d) => {
-    const labels = Array.from({ length: r }, (_, i) => (7 * i + 1) % d)
-    check({
-      shapes: [[r, d]],
-      ours: (x) => losses.crossEntropy(x, tensor(Int32Array.from(labels)), { reduction }),
-      reference: (x) => reference.crossEntropy(x, labels, reduction),
-      // log Σ exp + max - x: three terms of size up to 5, summed over up to 5 rows.
-      tolerance: { ulps: 8, absolute: 75, gradient: { ulps: 8, absolute: 32 } },
-    })
-  })
-  test.each(lengths.filter(([n]) => (n as number) > 0))('mse and mae of %i', (n) => {
-    const tolerance = { ulps: 4, absolute: 16 * n, gradient: { ulps: 8, absolute: 32 } }
-    const shapes = [[n], [n]]
-    check({
-      shapes,
-      ours: (x, y) => losses.mse(x, y, { reduction }),
-      reference: (x, y) => reference.mse(x, y, reduction),
-      tolerance,
-    })
-    check({
-      shapes,
-      ours: (x, y) => losses.mae(x, y, { reduction }),
-      reference: (x, y) => reference.mae(x, y, reduction),
-      tolerance,
-    })
   })
 })
 

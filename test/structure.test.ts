@@ -22,6 +22,7 @@ const allowed: Record<string, string[]> = {
   ops: ['core', 'tensor'],
   nn: ['core', 'tensor', 'ops'],
   losses: ['tensor', 'ops'],
+  metrics: ['tensor', 'ops'],
   optim: ['core', 'tensor'],
   data: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
   io: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],

@@ -1,11 +1,11 @@
-// Softmax over rows, and its cross-entropy with class indices in one pass each way.
+// Softmax over rows.
 
 import { In, Out } from '../abi'
 import { exp, log } from '../math'
 import { at, loadLanes, maxLanes, storeLanes, sumLanes } from '../simd'
 
 /** max of d elements, d >= 1. */
-function maxOf(x: usize, d: i32): f32 {
+export function maxOf(x: usize, d: i32): f32 {
   let i = 0
   let best = v128.load32_splat(x)
   for (; i + 4 <= d; i += 4) best = f32x4.max(best, v128.load(at(x, i)))
@@ -15,7 +15,7 @@ function maxOf(x: usize, d: i32): f32 {
 }
 
 /** out = exp(x - shift) on d elements; returns their sum. */
-function expShifted(out: usize, x: usize, shift: f32, d: i32): f32 {
+export function expShifted(out: usize, x: usize, shift: f32, d: i32): f32 {
   const s = f32x4.splat(shift)
   let total = f32x4.splat(0)
   let i = 0
@@ -31,7 +31,8 @@ function expShifted(out: usize, x: usize, shift: f32, d: i32): f32 {
   return sumLanes(total)
 }
 
-function scale(x: usize, factor: f32, d: i32): void {
+/** x *= factor on d elements. */
+export function scale(x: usize, factor: f32, d: i32): void {
   const f = f32x4.splat(factor)
   for (let i = 0; i < d; i += 4) storeLanes(at(x, i), f32x4.mul(v128.load(at(x, i)), f), d - i)
 }
@@ -39,7 +40,7 @@ function scale(x: usize, factor: f32, d: i32): void {
 /** ln s for one number, by the vector logarithm: the same bits on every engine. */
 // @ts-ignore: decorator
 @inline
-function logOf(s: f32): f32 {
+export function logOf(s: f32): f32 {
   return f32x4.extract_lane(log(f32x4.splat(s)), 0)
 }
 
@@ -98,35 +99,5 @@ export function logSoftmaxBackward(dx: Out, dy: In, y: In, rows: i32, d: i32): v
     dx += <usize>d << 2
     dy += <usize>d << 2
     y += <usize>d << 2
-  }
-}
-
-/** loss[r] = ln Σ_j exp(x[r,j]) - x[r, target_r].  loss: [rows]; x, probabilities: [rows, d]; target: i32 [rows].
- *  Keeps probabilities = softmax(x) for the backward. Refuses a target outside 0 .. d-1. */
-export function crossEntropy(loss: Out, probabilities: Out, x: In, target: In, rows: i32, d: i32): i32 {
-  for (let r = 0; r < rows; r++) {
-    const label = load<i32>(at(target, r))
-    if (<u32>label >= <u32>d) return r + 1
-    const largest = maxOf(x, d)
-    const total = expShifted(probabilities, x, largest, d)
-    // The difference of logits first: where the target is the largest, the loss is the logarithm alone.
-    store<f32>(at(loss, r), logOf(total) + (largest - load<f32>(at(x, label))))
-    scale(probabilities, 1 / total, d)
-    x += <usize>d << 2
-    probabilities += <usize>d << 2
-  }
-  return 0
-}
-
-/** dx[r,:] = scale dy_r (probabilities[r,:] - onehot(target_r)).  dy: [rows], or one number with each 0. */
-export function crossEntropyBackward(dx: Out, probabilities: In, target: In, dy: In, each: i32, factor: f32, rows: i32, d: i32): void {
-  for (let r = 0; r < rows; r++) {
-    const g = factor * load<f32>(at(dy, each ? r : 0))
-    const v = f32x4.splat(g)
-    for (let i = 0; i < d; i += 4) storeLanes(at(dx, i), f32x4.mul(v128.load(at(probabilities, i)), v), d - i)
-    const hit = at(dx, load<i32>(at(target, r)))
-    store<f32>(hit, load<f32>(hit) - g)
-    dx += <usize>d << 2
-    probabilities += <usize>d << 2
   }
 }

@@ -6,8 +6,10 @@ import { emit } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
-import { neg } from './elementwise.ts'
+import { elements, empty, type Tensor } from '../tensor/tensor.ts'
+import { expand } from './copy.ts'
+import { full } from './create.ts'
+import { mul, neg, sub } from './elementwise.ts'
 import { float, type Value } from './input.ts'
 import { mean, sum } from './reduce.ts'
 
@@ -19,63 +21,200 @@ export interface LossOptions {
   reduction?: Reduction
 }
 
-/** Reduces `losses` and records the loss as one op: gradient(dy, each, factor) is ∂/∂input, where dy is one
- *  number (each 0) or one for each loss (each 1), still to be multiplied by factor. */
-export function reduceLoss(
-  op: string,
-  losses: Tensor,
-  options: LossOptions,
-  input: Tensor,
-  gradient: (dy: Tensor, each: number, factor: number) => Tensor,
-  target?: Tensor,
-): Tensor {
-  checkOptions(op, options, ['reduction'])
-  const { reduction = 'mean' } = options
-  if (reduction !== 'mean' && reduction !== 'sum' && reduction !== 'none') {
+export function checkReduction(op: string, { reduction = 'mean' }: LossOptions): Reduction {
+  if (reduction !== 'mean' && reduction !== 'sum' && reduction !== 'none')
     throw new TypeError(`${op}: reduction is ${String(reduction)}, expected 'mean', 'sum' or 'none'`)
-  }
-  const out = reduction === 'none' ? losses : noGrad(() => (reduction === 'mean' ? mean : sum)(losses))
-  const each = reduction === 'none' ? 1 : 0
-  const factor = reduction === 'mean' ? 1 / losses.size : 1
-  const rule = (dy: Tensor) => gradient(dy, each, factor)
-  return target ? record(op, out, [input, target], [rule, (dy) => neg(rule(dy))]) : record(op, out, [input], [rule])
+  return reduction
 }
 
-type Forward = (loss: Tensor, x: Tensor, target: Tensor, n: number) => Command
-type Backward = (dx: Tensor, x: Tensor, target: Tensor, dy: Tensor, each: number, factor: number, n: number) => Command
+/** Losses reduced, without gradient; and how a backward kernel reads the gradient of the result: one number
+ *  for each loss (each 1) or one for all (each 0), to be multiplied by factor. */
+export function reduceLosses(
+  losses: Tensor,
+  { reduction = 'mean' }: LossOptions,
+): { out: Tensor; each: number; factor: number } {
+  if (reduction === 'none') return { out: losses, each: 1, factor: 1 }
+  return {
+    out: noGrad(() => (reduction === 'mean' ? mean : sum)(losses)),
+    each: 0,
+    factor: reduction === 'mean' ? 1 / losses.size : 1,
+  }
+}
 
-function pairLoss(
-  op: string,
-  forward: Forward,
-  backward: Backward,
-  input: Value,
-  target: Value,
-  options: LossOptions,
-): Tensor {
-  const x = float(op, 'input', input)
-  const y = float(op, 'target', target)
+/** Losses that ops made, reduced by ops. */
+export function reduceBy(losses: Tensor, { reduction = 'mean' }: LossOptions): Tensor {
+  return reduction === 'none' ? losses : (reduction === 'mean' ? mean : sum)(losses)
+}
+
+/** Prediction and target, of one shape. */
+export function pairOf(op: string, input: Value, target: Value, names = ['input', 'target']): [Tensor, Tensor] {
+  const [first = '', second = ''] = names
+  const x = float(op, first, input)
+  const y = float(op, second, target)
   if (!sameShape(x.shape, y.shape))
-    throw new RangeError(`${op}: input has shape ${show(x.shape)} and target ${show(y.shape)}, expected the same shape`)
-  const losses = empty(op, x.shape)
-  emit(forward(losses, x, y, x.size))
-  return reduceLoss(
-    op,
-    losses,
-    options,
-    x,
-    (dy, each, factor) => {
-      const dx = empty(`${op} gradient`, x.shape)
-      emit(backward(dx, x, y, dy, each, factor, x.size))
-      return dx
-    },
-    y,
+    throw new RangeError(
+      `${op}: ${first} has shape ${show(x.shape)} and ${second} ${show(y.shape)}, expected the same shape`,
+    )
+  return [x, y]
+}
+
+/** Throws, when the command runs, unless all elements are from low to high. */
+export function refuseOutside(op: string, name: string, x: Tensor, low: number, high: number): void {
+  emit(
+    core.checkRange(x, low, high, x.size),
+    (i) =>
+      `${op}: ${name} is ${elements(x)[i]} at index ${i}, expected ${high === Infinity ? `a number >= ${low}` : `a number from ${low} to ${high}`}`,
   )
 }
 
+/** Throws, when the command runs, unless all elements are 1 or -1. */
+export function refuseUnsigned(op: string, name: string, x: Tensor): void {
+  emit(core.checkSign(x, x.size), (i) => `${op}: ${name} is ${elements(x)[i]} at index ${i}, expected 1 or -1`)
+}
+
+interface Pair {
+  op: string
+  options: LossOptions
+  forward: (loss: Tensor, x: Tensor, target: Tensor, n: number) => Command
+  backward: (dx: Tensor, x: Tensor, target: Tensor, dy: Tensor, each: number, factor: number, n: number) => Command
+  /** Losses linear in the target have the slope loss(x, 1) - loss(x, 0) there, others the negative one of x. */
+  linear?: boolean
+}
+
+function pairLoss([x, y]: [Tensor, Tensor], { op, options, forward, backward, linear = false }: Pair): Tensor {
+  const losses = empty(op, x.shape)
+  emit(forward(losses, x, y, x.size))
+  const { out, each, factor } = reduceLosses(losses, options)
+  const gradient = (dy: Tensor): Tensor => {
+    const dx = empty(`${op} gradient`, x.shape)
+    emit(backward(dx, x, y, dy, each, factor, x.size))
+    return dx
+  }
+  const lossOf = (target: number): Tensor => {
+    const loss = empty(`${op} gradient`, x.shape)
+    emit(forward(loss, x, full(x.shape, target), x.size))
+    return loss
+  }
+  const targetGradient = (dy: Tensor): Tensor =>
+    linear ? mul(mul(dy, factor), sub(lossOf(1), lossOf(0))) : neg(gradient(dy))
+  return record(op, out, [x, y], [gradient, targetGradient])
+}
+
 /** (input - target)², reduced. torch.nn.functional.mse_loss. */
-export const mse = (input: Value, target: Value, options: LossOptions = {}): Tensor =>
-  pairLoss('mse', core.squaredError, core.squaredErrorBackward, input, target, options)
+export function mse(input: Value, target: Value, options: LossOptions = {}): Tensor {
+  checkOptions('mse', options, ['reduction'])
+  checkReduction('mse', options)
+  return pairLoss(pairOf('mse', input, target), {
+    op: 'mse',
+    options,
+    forward: core.squaredError,
+    backward: core.squaredErrorBackward,
+  })
+}
 
 /** |input - target|, reduced; the gradient where they are equal is 0. torch.nn.functional.l1_loss. */
-export const mae = (input: Value, target: Value, options: LossOptions = {}): Tensor =>
-  pairLoss('mae', core.absoluteError, core.absoluteErrorBackward, input, target, options)
+export function mae(input: Value, target: Value, options: LossOptions = {}): Tensor {
+  checkOptions('mae', options, ['reduction'])
+  checkReduction('mae', options)
+  return pairLoss(pairOf('mae', input, target), {
+    op: 'mae',
+    options,
+    forward: core.absoluteError,
+    backward: core.absoluteErrorBackward,
+  })
+}
+
+/** scale · (e²/2 where e <= knee, else knee (e - knee/2)), e = |input - target|. */
+function kneeLoss(op: string, pair: [Tensor, Tensor], options: LossOptions, knee: number, scale: number): Tensor {
+  return pairLoss(pair, {
+    op,
+    options,
+    forward: (loss, x, y, n) => core.huberError(loss, x, y, knee, scale, n),
+    backward: (dx, x, y, dy, each, factor, n) => core.huberErrorBackward(dx, x, y, dy, knee, each, scale * factor, n),
+  })
+}
+
+/** e² / 2beta where e = |input - target| < beta, else e - beta/2; reduced. beta: >= 0, default 1; 0 gives mae.
+ *  torch.nn.functional.smooth_l1_loss. */
+export function smoothL1(input: Value, target: Value, options: LossOptions & { beta?: number } = {}): Tensor {
+  checkOptions('smoothL1', options, ['reduction', 'beta'])
+  checkReduction('smoothL1', options)
+  const { beta = 1, ...reduction } = options
+  if (!(beta >= 0 && beta < Infinity)) throw new RangeError(`smoothL1: beta is ${beta}, expected a number >= 0`)
+  const pair = pairOf('smoothL1', input, target)
+  return beta === 0 ? mae(...pair, reduction) : kneeLoss('smoothL1', pair, options, beta, 1 / beta)
+}
+
+/** e² / 2 where e = |input - target| <= delta, else delta (e - delta/2); reduced. delta: > 0, default 1.
+ *  torch.nn.functional.huber_loss. */
+export function huber(input: Value, target: Value, options: LossOptions & { delta?: number } = {}): Tensor {
+  checkOptions('huber', options, ['reduction', 'delta'])
+  checkReduction('huber', options)
+  const { delta = 1 } = options
+  if (!(delta > 0 && delta < Infinity)) throw new RangeError(`huber: delta is ${delta}, expected a number > 0`)
+  return kneeLoss('huber', pairOf('huber', input, target), options, delta, 1)
+}
+
+export interface BceOptions extends LossOptions {
+  /** A factor for each loss, broadcast to the shape of the input; it has no gradient. Default 1. A mean is
+   *  divided by the number of losses all the same. */
+  weight?: Value
+}
+
+/** An option that broadcasts to the shape of x; null when it is absent. */
+function broadcastable(op: string, name: string, value: Value | undefined, x: Tensor): Tensor | null {
+  if (value === undefined) return null
+  const w = float(op, name, value).detach()
+  let fits = w.ndim <= x.ndim
+  if (fits) fits = w.shape.every((size, i) => size === 1 || size === x.shape[x.ndim - w.ndim + i])
+  if (!fits)
+    throw new RangeError(
+      `${op}: ${name} has shape ${show(w.shape)}, expected one that broadcasts to input ${show(x.shape)}`,
+    )
+  return w
+}
+
+/** The pair's loss, its elements times weight before they are reduced. */
+function weightedLoss(pair: [Tensor, Tensor], weight: Tensor | null, loss: Pair): Tensor {
+  if (!weight) return pairLoss(pair, loss)
+  return reduceBy(mul(pairLoss(pair, { ...loss, options: { reduction: 'none' } }), weight), loss.options)
+}
+
+/** -(target ln input + (1 - target) ln(1 - input)), times weight, reduced; logarithms count as -100 at least.
+ *  input: probabilities, any shape; target: from 0 to 1, the same shape. Throws when an input is not from 0 to
+ *  1. Of logits, bceWithLogits is exact. torch.nn.functional.binary_cross_entropy. */
+export function bce(input: Value, target: Value, options: BceOptions = {}): Tensor {
+  checkOptions('bce', options, ['reduction', 'weight'])
+  checkReduction('bce', options)
+  const pair = pairOf('bce', input, target)
+  const weight = broadcastable('bce', 'weight', options.weight, pair[0])
+  refuseOutside('bce', 'input', pair[0], 0, 1)
+  return weightedLoss(pair, weight, {
+    op: 'bce',
+    options,
+    forward: core.binaryEntropy,
+    backward: core.binaryEntropyBackward,
+    linear: true,
+  })
+}
+
+/** -(posWeight target ln σ(input) + (1 - target) ln(1 - σ(input))), times weight, reduced; finite for all inputs.
+ *  input: logits, any shape; target: from 0 to 1, the same shape; posWeight: the factor of positive targets,
+ *  broadcast to the shape of the input, default 1. torch.nn.functional.binary_cross_entropy_with_logits. */
+export function bceWithLogits(input: Value, target: Value, options: BceOptions & { posWeight?: Value } = {}): Tensor {
+  const op = 'bceWithLogits'
+  checkOptions(op, options, ['reduction', 'weight', 'posWeight'])
+  checkReduction(op, options)
+  const pair = pairOf(op, input, target)
+  const [{ shape }] = pair
+  const weight = broadcastable(op, 'weight', options.weight, pair[0])
+  const factor = broadcastable(op, 'posWeight', options.posWeight, pair[0])
+  const positive = factor && expand(factor, shape)
+  return weightedLoss(pair, weight, {
+    op,
+    options,
+    forward: (loss, x, y, n) => core.logisticEntropy(loss, x, y, positive, n),
+    backward: (dx, x, y, dy, each, scale, n) => core.logisticEntropyBackward(dx, x, y, positive, dy, each, scale, n),
+    linear: true,
+  })
+}

@@ -3,7 +3,7 @@
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
-import { checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { broadcastShapes, checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { expand, reshape } from './copy.ts'
@@ -206,6 +206,23 @@ export function variance(x: Value, settings: VarianceOptions = {}): Tensor {
 
 /** √variance over `axis`. torch.std. */
 export const std = (x: Value, options: VarianceOptions = {}): Tensor => sqrt(variance(x, options))
+
+/** Σ a b / (max(‖a‖, eps) max(‖b‖, eps)) over one axis (default 1); eps: default 1e-8.  a, b: shapes that broadcast;
+ *  the result lacks the axis. torch.nn.functional.cosine_similarity. */
+export function cosineSimilarity(a: Value, b: Value, options: { axis?: number; eps?: number } = {}): Tensor {
+  checkOptions('cosineSimilarity', options, ['axis', 'eps'])
+  const { axis = 1, eps = 1e-8 } = options
+  if (!(eps >= 0 && eps < Infinity)) throw new RangeError(`cosineSimilarity: eps is ${eps}, expected a number >= 0`)
+  const given = [float('cosineSimilarity', 'a', a), float('cosineSimilarity', 'b', b)] as const
+  const shape = broadcastShapes('cosineSimilarity', given[0].shape, given[1].shape)
+  const d = checkAxis('cosineSimilarity', axis, shape.length)
+  const [x, y] = given.map((t) => expand(t, shape)) as [Tensor, Tensor]
+  const length = (t: Tensor): Tensor => {
+    const n = norm(t, { axis: d })
+    return where(less(n, eps), eps, n)
+  }
+  return div(sum(mul(x, y), { axis: d }), mul(length(x), length(y)))
+}
 
 /** ln Σ exp(x) over `axis`, without overflow. torch.logsumexp. */
 export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {

@@ -1,13 +1,12 @@
-// Softmax, and the cross-entropy of logits with class indices.
+// Softmax.
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { checkAxis, show } from '../tensor/shape.ts'
+import { checkAxis } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { elements, empty, type Tensor } from '../tensor/tensor.ts'
+import { empty, type Tensor } from '../tensor/tensor.ts'
 import { transpose } from './copy.ts'
-import { float, indices, type Value } from './input.ts'
-import { type LossOptions, reduceLoss } from './loss.ts'
+import { float, type Value } from './input.ts'
 
 /** exp(x) / Σ exp(x) along `axis`, by default the last. */
 export function softmax(x: Value, axis = -1): Tensor {
@@ -53,29 +52,4 @@ export function logSoftmax(x: Value, axis = -1): Tensor {
       },
     ],
   )
-}
-
-/** -log softmax(logits)[target], reduced.  logits: [batch, classes]; target: class indices [batch].
- *  Throws when a target is outside 0 .. classes - 1. torch.nn.functional.cross_entropy. */
-export function crossEntropy(logits: Value, target: Value, options: LossOptions = {}): Tensor {
-  const x = float('crossEntropy', 'logits', logits)
-  const labels = indices('crossEntropy', 'target', target)
-  if (x.ndim !== 2) throw new RangeError(`crossEntropy: logits have shape ${show(x.shape)}, expected [batch, classes]`)
-  const [rows, classes] = x.shape as [number, number]
-  if (labels.ndim !== 1 || labels.size !== rows)
-    throw new RangeError(
-      `crossEntropy: target has shape ${show(labels.shape)}, expected [${rows}], one class index for each row of logits ${show(x.shape)}`,
-    )
-  const losses = empty('crossEntropy', [rows])
-  const probabilities = empty('crossEntropy', x.shape)
-  emit(
-    core.crossEntropy(losses, probabilities, x, labels, rows, classes),
-    (row) =>
-      `crossEntropy: target ${elements(labels)[row]} at index ${row} is out of range, expected a class index from 0 to ${classes - 1} (logits ${show(x.shape)})`,
-  )
-  return reduceLoss('crossEntropy', losses, options, x, (dy, each, factor) => {
-    const dx = empty('crossEntropy gradient', x.shape)
-    emit(core.crossEntropyBackward(dx, probabilities, labels, dy, each, factor, rows, classes))
-    return dx
-  })
 }

@@ -90,6 +90,8 @@ export interface LayerCase<M extends nn.Module> {
   /** Default 16. */
   slack?: number
   lr?: number
+  /** What training minimizes, of the output and the fixture's target; default mse. */
+  loss?: (output: Tensor, target: Tensor) => Tensor
 }
 
 /** Output, gradients, buffers and ten training steps of a layer as in the fixture; eager and compiled agree. */
@@ -150,7 +152,7 @@ export function followsPyTorch<M extends nn.Module>(arrays: Arrays, { kind = 'la
     const inputs = sources.map(([, x]) => tensor(x))
     const target = tensor(array(given, 'target'))
     const step = compile(() => {
-      const loss = losses.mse(call(module, ...inputs), target)
+      const loss = (c.loss ?? losses.mse)(call(module, ...inputs), target)
       optimizer.minimize(loss)
       return loss
     })

@@ -169,18 +169,6 @@ export function softmax(a: Ref, axis: number): Ref {
   const e = exp(sub(a, largest))
   return div(e, sum(e, [axis], true))
 }
-const reduced = (losses: Ref, reduction: string): Ref =>
-  reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : mean(losses)
-
-export function crossEntropy(logits: Ref, labels: readonly number[], reduction: string): Ref {
-  const p = softmax(logits, 1)
-  return reduced(
-    build([labels.length], ([row]) => -Math.log(get(p, [row as number, labels[row as number] as number]))),
-    reduction,
-  )
-}
-export const mse = (x: Ref, y: Ref, reduction: string): Ref => reduced(zip((a, b) => (a - b) ** 2)(x, y), reduction)
-export const mae = (x: Ref, y: Ref, reduction: string): Ref => reduced(zip((a, b) => Math.abs(a - b))(x, y), reduction)
 
 const folded =
   (f: (list: readonly number[]) => number) =>

@@ -1,0 +1,100 @@
+// Losses that compare distributions, or are the negative logarithm of a density.
+
+import { expand, reshape } from '../ops/copy.ts'
+import { add, div, exp, greater, log, maximum, mul, sub, where } from '../ops/elementwise.ts'
+import { float, type Value } from '../ops/input.ts'
+import { checkReduction, type LossOptions, pairOf, type Reduction, reduceBy, refuseOutside } from '../ops/loss.ts'
+import { sum } from '../ops/reduce.ts'
+import { checkOptions } from '../tensor/options.ts'
+import { sameShape, show } from '../tensor/shape.ts'
+import { noGrad } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+export interface KlDivOptions {
+  /** As for other losses, or 'batchMean': the sum over the size of the first axis, which is the divergence
+   *  itself. Default 'mean', over all elements, as in PyTorch. */
+  reduction?: Reduction | 'batchMean'
+  /** Whether target holds logarithms of probabilities; default false. */
+  logTarget?: boolean
+}
+
+/** target (ln target - input), 0 where target is 0; with logTarget e^target (target - input); reduced.
+ *  input: logarithms of probabilities, any shape; target: probabilities, the same shape.
+ *  torch.nn.functional.kl_div. */
+export function klDiv(input: Value, target: Value, options: KlDivOptions = {}): Tensor {
+  checkOptions('klDiv', options, ['reduction', 'logTarget'])
+  const { reduction = 'mean', logTarget = false } = options
+  if (!['mean', 'sum', 'none', 'batchMean'].includes(reduction)) {
+    throw new TypeError(`klDiv: reduction is ${String(reduction)}, expected 'mean', 'sum', 'none' or 'batchMean'`)
+  }
+  const [x, y] = pairOf('klDiv', input, target)
+  const divergence = (): Tensor => {
+    if (logTarget) return mul(exp(y), sub(y, x))
+    // ln 1 where target is not above 0: its slope there stays finite.
+    return mul(y, sub(log(where(greater(y, 0), y, 1)), x))
+  }
+  if (reduction !== 'batchMean') return reduceBy(divergence(), { reduction })
+  if (x.ndim === 0) throw new RangeError("klDiv: input has no axis, expected a batch axis for reduction 'batchMean'")
+  return div(sum(divergence()), x.shape[0] as number)
+}
+
+export interface PoissonNllOptions extends LossOptions {
+  /** Whether input is the logarithm of the expected count; default true. */
+  logInput?: boolean
+  /** Whether to add Stirling's approximation of ln target! where target > 1; default false. */
+  full?: boolean
+  /** Added to input before its logarithm, without logInput; default 1e-8. */
+  eps?: number
+}
+
+/** e^input - target input, or without logInput input - target ln(input + eps); reduced. With full,
+ *  + target ln target - target + ln(2π target)/2 where target > 1.  input, target: any shape, the same.
+ *  torch.nn.functional.poisson_nll_loss. */
+export function poissonNll(input: Value, target: Value, options: PoissonNllOptions = {}): Tensor {
+  checkOptions('poissonNll', options, ['reduction', 'logInput', 'full', 'eps'])
+  checkReduction('poissonNll', options)
+  const { logInput = true, full = false, eps = 1e-8 } = options
+  if (!(eps >= 0 && eps < Infinity)) throw new RangeError(`poissonNll: eps is ${eps}, expected a number >= 0`)
+  const [x, y] = pairOf('poissonNll', input, target)
+  const loss = logInput ? sub(exp(x), mul(y, x)) : sub(x, mul(y, log(add(x, eps))))
+  if (!full) return reduceBy(loss, options)
+  const large = noGrad(() => greater(y, 1))
+  const t = where(large, y, 1)
+  const stirling = add(sub(mul(t, log(t)), t), mul(log(mul(t, 2 * Math.PI)), 0.5))
+  return reduceBy(add(loss, where(large, stirling, 0)), options)
+}
+
+export interface GaussianNllOptions extends LossOptions {
+  /** Whether to add the constant ln(2π)/2; default false. */
+  full?: boolean
+  /** The smallest variance: smaller ones count as it, but get their gradient all the same. Default 1e-6. */
+  eps?: number
+}
+
+/** (ln v + (input - target)² / v) / 2, v = max(variance, eps); reduced.
+ *  input, target: any shape, the same; variance: the same shape, or without the last axis, or with 1 there.
+ *  Throws when a variance is below 0 or NaN. torch.nn.functional.gaussian_nll_loss. */
+export function gaussianNll(input: Value, target: Value, variance: Value, options: GaussianNllOptions = {}): Tensor {
+  checkOptions('gaussianNll', options, ['reduction', 'full', 'eps'])
+  checkReduction('gaussianNll', options)
+  const { full = false, eps = 1e-6 } = options
+  if (!(eps > 0 && eps < Infinity)) throw new RangeError(`gaussianNll: eps is ${eps}, expected a number > 0`)
+  const [x, y] = pairOf('gaussianNll', input, target)
+  const given = float('gaussianNll', 'variance', variance)
+  const lead = x.shape.slice(0, -1)
+  const kept = sameShape(given.shape, lead) && x.ndim > 0 ? reshape(given, [...lead, 1]) : given
+  if (!sameShape(kept.shape, x.shape) && !(x.ndim > 0 && sameShape(kept.shape, [...lead, 1]))) {
+    throw new RangeError(
+      `gaussianNll: variance has shape ${show(given.shape)}, expected ${show(x.shape)}, ${show(lead)} or ${show([...lead, 1])} for input ${show(x.shape)}`,
+    )
+  }
+  refuseOutside('gaussianNll', 'variance', kept, 0, Infinity)
+  // What eps adds has no gradient: that of a variance below eps is as if it were eps.
+  const v = add(
+    kept,
+    noGrad(() => sub(maximum(kept, eps), kept)),
+  )
+  const e = sub(x, y)
+  const losses = mul(add(expand(log(v), x.shape), div(mul(e, e), v)), 0.5)
+  return reduceBy(full ? add(losses, 0.5 * Math.log(2 * Math.PI)) : losses, options)
+}
