@@ -37,7 +37,8 @@ export function exp(v: v128): v128 {
   return f32x4.mul(f32x4.mul(p, exp2i(half)), exp2i(i32x4.sub(i, half)))
 }
 
-/** e^x - 1: exp's polynomial without its 1 where |x| <= ln 2 / 2, else the difference. */
+/** e^x - 1: exp's polynomial without its 1 where |x| <= ln 2 / 2, else the difference.  Max error 1.36 ULP below 0
+ *  (every 4001st input). */
 export function expm1(x: v128): v128 {
   let p = f32x4.splat(1.9875691500e-4)
   p = horner(p, x, 1.3981999507e-3)

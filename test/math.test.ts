@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { ulps } from '../scripts/ulps.mjs'
-import { cos, erf, exp, init, log, log1p, sigmoid, sin, type Tensor, tanh, tensor } from '../src/index.ts'
+import { cos, elu, erf, exp, init, log, log1p, sigmoid, sin, type Tensor, tanh, tensor } from '../src/index.ts'
 import { erfOf } from './reference/ops.ts'
 
 beforeAll(() => init())
@@ -12,6 +12,8 @@ test.each([
   ['tanh', tanh, Math.tanh, 1.5],
   ['log1p', log1p, Math.log1p, 3],
   ['erf', erf, erfOf, 2.5],
+  // elu is expm1 below 0.
+  ['expm1', elu, (x: number) => (x > 0 ? x : Math.expm1(x)), 1.5],
   ['sin', sin, Math.sin, 2],
   ['cos', cos, Math.cos, 2],
   ['sigmoid', sigmoid, (x: number) => 1 / (1 + Math.exp(-x)), 2.5],
