@@ -845,6 +845,7 @@ describe('optimizers', () => {
       (p: Tensor) => new lw.optim.SGD([p], { lr: 0.1, momentum: 0.9 }),
       (p: Tensor) => new lw.optim.Adam([p]),
       (p: Tensor) => new lw.optim.AdamW([p]),
+      (p: Tensor) => new lw.optim.Lion([p]),
     ]) {
       const start = numbers(n, 3)
       const p = tensor(start, { requiresGrad: true })

@@ -17,6 +17,7 @@ export {
 export { ExponentialMovingAverage } from './average.ts'
 export { type ClipGradNormOptions, clipGradNorm, clipGradValue } from './clip.ts'
 export { Lion, type LionOptions } from './lion.ts'
+export { Muon, type MuonOptions } from './muon.ts'
 export { Optimizer, type OptimizerState } from './optimizer.ts'
 export {
   ChainedScheduler,

@@ -23,7 +23,7 @@ import {
 
 beforeAll(() => init())
 recordAccuracy('optimizers')
-covers('optimAdaptive')
+covers('optimAdaptive', 'optimMatrix')
 
 const arrays = fixture('optimizers')
 
@@ -76,6 +76,13 @@ const cases: [string, Make, { climbs?: boolean; weights?: boolean; bound?: numbe
   ['Rprop etas', (p) => new optim.Rprop(p, { lr: 0.03, etas: [0.3, 1.4], stepSizes: [1e-3, 0.08] })],
   ['Lion', (p) => new optim.Lion(p)],
   ['Lion decay', (p) => new optim.Lion(p, { lr: 0.01, betas: [0.8, 0.9], weightDecay: 0.3 })],
+  ['Muon', (p) => new optim.Muon(p), { weights: true }],
+  [
+    'Muon plain',
+    (p) => new optim.Muon(p, { lr: 0.05, momentum: 0.8, nesterov: false, weightDecay: 0 }),
+    { weights: true },
+  ],
+  ['Muon rms', (p) => new optim.Muon(p, { lr: 0.02, nsSteps: 3, adjustLrFn: 'match_rms_adamw' }), { weights: true }],
 ]
 
 const network = (): nn.Module & { parameters(): nn.Parameter[] } => {

@@ -1,0 +1,116 @@
+import type { Operand } from '../core/command.ts'
+import * as core from '../core/commands.ts'
+import { countSteps, gemm, mixInto, muonMomentum, muonStep, normalize } from '../core/commands.ts'
+import { emit, withScratch } from '../core/engine.ts'
+import { show } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
+
+export interface MuonOptions {
+  /** Default 1e-3. */
+  lr?: number
+  /** Apart from the gradient; default 0.1. */
+  weightDecay?: number
+  /** Default 0.95. */
+  momentum?: number
+  /** The least norm that a step is divided by; default 1e-7. */
+  eps?: number
+  /** Look ahead along the velocity; default true. */
+  nesterov?: boolean
+  /** Climb instead of descend; default false. */
+  maximize?: boolean
+  /** Iterations of Newton and Schulz; default 5. */
+  nsSteps?: number
+  /** 'original': steps times √max(1, rows / columns); 'match_rms_adamw': times 0.2 √max(rows, columns), so that
+   *  rates of AdamW serve. Default 'original'. */
+  adjustLrFn?: 'original' | 'match_rms_adamw'
+}
+
+type Hyper = { lr: number; weightDecay: number; momentum: number; eps: number }
+type Flags = { nesterov: boolean; maximize: boolean }
+
+/** Coefficients of the quintic that draws singular values towards 1. */
+const [A, B, C] = [3.4445, -4.775, 2.0315]
+
+/** Momentum made orthogonal, for the weights [out, in] of hidden layers: all parameters must have two axes; give
+ *  the others (biases, embeddings, heads) to an AdamW of their own. The products are float32, where PyTorch's are
+ *  bfloat16. Jordan et al., 2024. torch.optim.Muon. */
+export class Muon extends Optimizer<Hyper, Flags> {
+  readonly #steps: number
+  readonly #original: boolean
+
+  constructor(params: Params<MuonOptions>, options: MuonOptions = {}) {
+    const { nsSteps = 5, adjustLrFn = 'original', ...rest } = options ?? {}
+    if (!Number.isInteger(nsSteps) || nsSteps < 0 || nsSteps > 100)
+      throw new RangeError(`optim.Muon: nsSteps is ${String(nsSteps)}, expected a whole number from 0 to 100`)
+    if (!['original', 'match_rms_adamw'].includes(adjustLrFn))
+      throw new RangeError(`optim.Muon: adjustLrFn is ${String(adjustLrFn)}, expected 'original', 'match_rms_adamw'`)
+    const definition = {
+      name: 'optim.Muon',
+      defaults: { lr: 1e-3, weightDecay: 0.1, momentum: 0.95, eps: 1e-7 },
+      flags: { nesterov: true, maximize: false },
+      ranges: { momentum: [0, 1] },
+      states: () => ['momentum_buffer'],
+    } as const
+    super(definition, params, rest)
+    this.#steps = nsSteps
+    this.#original = adjustLrFn === 'original'
+  }
+
+  protected override checkParameter({ shape }: Tensor, i: number): void {
+    if (shape.length !== 2)
+      throw new RangeError(
+        `optim.Muon: parameter ${i} has shape ${show(shape)}, expected two axes; give it to an AdamW of its own`,
+      )
+  }
+
+  protected override count({ counters, sizes }: Run): void {
+    emit(countSteps(counters, null, null, sizes[0] as number))
+  }
+
+  protected update({ params, param, grad, state, sizes }: Run, h: Cells<Hyper>, flags: Flags): void {
+    const [velocity] = state as [Operand]
+    const [nesterov, maximize] = [Number(flags.nesterov), Number(flags.maximize)]
+    const total = sizes.slice(1).reduce((sum, size) => sum + size, 0)
+    withScratch(4 * total, 'optim.Muon', (direction) => {
+      emit(muonMomentum(direction, grad, velocity, sizes, h.momentum, nesterov, maximize))
+      let offset = 0
+      for (const [i, { shape, size }] of params.entries()) {
+        const [rows, columns] = shape as [number, number]
+        const u = { ...direction, offset }
+        emit(normalize(u, h.eps, size))
+        if (size > 0) this.#orthogonalize(u, rows, columns)
+        const scale = this.#original ? Math.sqrt(Math.max(1, rows / columns)) : 0.2 * Math.sqrt(Math.max(rows, columns))
+        emit(muonStep({ storage: param.storage, offset: param.offset + offset }, u, h.lr, h.weightDecay, scale, size))
+        offset += 4 * (sizes[i + 1] as number)
+      }
+    })
+  }
+
+  /** X = a X + (b G + c G²) X with G = X Xᵀ, of the shorter side: for tall X, X = a X + X (b G + c G²), G = XᵀX. */
+  #orthogonalize(x: Operand, rows: number, columns: number): void {
+    const tall = rows > columns
+    const n = Math.min(rows, columns)
+    const depth = Math.min(Math.max(rows, columns), core.DEPTH)
+    const strips = Math.ceil(Math.min(n, core.ROWS) / core.TILE_ROWS)
+    const buffer = 4 * (core.TILE_ROWS * core.TILE_COLUMNS + depth * (core.TILE_COLUMNS + strips * core.TILE_ROWS))
+    const { none } = core.Activation
+    const owner = 'optim.Muon'
+    withScratch(buffer, owner, (pack) =>
+      withScratch(4 * n * n, owner, (gram) =>
+        withScratch(4 * n * n, owner, (square) =>
+          withScratch(4 * rows * columns, owner, (product) => {
+            for (let i = 0; i < this.#steps; i++) {
+              emit(gemm(gram, x, x, null, pack, n, n, Math.max(rows, columns), Number(tall), Number(!tall), none))
+              emit(gemm(square, gram, gram, null, pack, n, n, n, 0, 0, none))
+              emit(mixInto(square, gram, B, C, n * n))
+              if (tall) emit(gemm(product, x, square, null, pack, rows, columns, n, 0, 0, none))
+              else emit(gemm(product, square, x, null, pack, rows, columns, n, 0, 0, none))
+              emit(mixInto(x, product, 1, A, rows * columns))
+            }
+          }),
+        ),
+      ),
+    )
+  }
+}
