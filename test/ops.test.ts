@@ -760,6 +760,25 @@ const rows: [number, number][] = [
   [5, 10],
   [3, 17],
 ]
+test.each([
+  [[5], 0],
+  [[3, 17], 1],
+  [[4, 3], 0],
+  [[2, 3, 8], -1],
+] as [number[], number][])('cosineSimilarity of %j along axis %i', (shape, axis) => {
+  // A quotient of a sum of up to 17 products of size 4 and the square roots of two more.
+  check({
+    shapes: [shape, shape],
+    ours: (a, b) => lw.cosineSimilarity(a, b, { axis }),
+    reference: (a, b) => {
+      const axes = [axis < 0 ? axis + shape.length : axis]
+      const dot = reference.sum(reference.mul(a, b), axes)
+      return reference.div(dot, reference.mul(reference.norm(2)(a, axes), reference.norm(2)(b, axes)))
+    },
+    tolerance: { ulps: 8, absolute: 17, gradient: { ulps: 16, absolute: 17 * 8 } },
+  })
+})
+
 describe('softmax', () => {
   test.each(rows)('%i rows of %i', (r, d) => {
     // Each probability is a quotient of exponentials (1 ULP each) and a sum of d of them.
