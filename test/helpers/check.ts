@@ -7,15 +7,17 @@ import { type Ref, ref, size } from '../reference/array.ts'
 /** Half the distance of 1 and the next float: the largest relative error of one rounding. */
 export const U = 2 ** -24
 
-/** Numbers that f32 holds exactly, from a seed; distinct from each other and from 0 by at least 2^-12, so
- *  that central differences never step over the kink of an abs, a relu or a max. */
+/** Odd multiples of 2^-13 from a seed; the first 4096 are distinct (when the range is 1 or more), and none is whole,
+ *  a half or 0, so that central differences never step over the kink of an abs, a round or a max. */
 export function numbers(count: number, seed: number, low = -2, high = 2): Float32Array {
-  let state = (seed * 2654435761 + 12345) >>> 0
+  // A Feistel network of two halves of six bits: a permutation of 0 .. 4095 without a pattern.
+  const mix = (x: number, round: number) => (Math.imul(x + 64 * (4 * seed + round) + 1, 0x9e3779b1) >>> 17) & 63
   return Float32Array.from({ length: count }, (_, i) => {
-    state = (Math.imul(state ^ (state >>> 15), 2246822519) + 0x9e3779b9 + i) >>> 0
-    const share = ((state >>> 8) % 4096) / 4096
-    const x = Math.fround(Math.round((low + (high - low) * share) * 4096) / 4096)
-    return x === 0 ? 2 ** -11 : x
+    let left = (i >> 6) & 63
+    let right = i & 63
+    for (let round = 0; round < 4; round++) [left, right] = [right, left ^ mix(right, round)]
+    const share = (64 * left + right) / 4096
+    return (Math.round((low + (high - low) * share) * 4096) + 0.5) / 4096
   })
 }
 
