@@ -173,4 +173,6 @@ const redirectable = ({ storage, size, offset }: Tensor, trace: Trace, from: num
   storage.bytes === 4 * size &&
   trace.commands
     .slice(from)
-    .some(({ kernel, args }) => kernel.roles[0] === 'out' && (args[0] as Tensor).storage === storage)
+    .some(({ kernel, args }) =>
+      kernel.roles.some((role, i) => role === 'out' && (args[i] as Tensor | null)?.storage === storage),
+    )
