@@ -1,7 +1,7 @@
 // Where the time of a program goes: each command is run by itself, between two readings of the clock.
 
 import { type Command, operands, reads, writes } from './command.ts'
-import { gemmArgs } from './commands.ts'
+import { conv2dArgs, conv2dInputArgs, conv2dWeightArgs, gemmArgs } from './commands.ts'
 
 /** All calls of one kernel with equal sizes, summed over the runs of a program. */
 export interface ProfileRow {
@@ -20,8 +20,31 @@ export interface ProfileRow {
   readonly bytes: number
 }
 
+/** A convolution, from what assembly/gemm/patches.ts calls its geometry. */
+function convolution(geometry: Command['args'][number] | undefined): { flops: number; size: string } {
+  const [
+    batch = 0,
+    channels = 0,
+    height,
+    width,
+    outs = 0,
+    outHeight = 0,
+    outWidth = 0,
+    kernelHeight = 0,
+    kernelWidth = 0,
+  ] = geometry as readonly number[]
+  const groups = (geometry as readonly number[])[15] ?? 1
+  return {
+    flops: 2 * batch * outs * outHeight * outWidth * (channels / groups) * kernelHeight * kernelWidth,
+    size: `${batch}×${channels}×${height}×${width} → ${outs}, ${kernelHeight}×${kernelWidth}`,
+  }
+}
+
 /** Work of the kernels that count: multiplications and additions, and a name for their size. */
 const work: Record<string, (args: Command['args']) => { flops: number; size: string }> = {
+  conv2d: (args) => convolution(args[conv2dArgs.geometry]),
+  conv2dInput: (args) => convolution(args[conv2dInputArgs.geometry]),
+  conv2dWeight: (args) => convolution(args[conv2dWeightArgs.geometry]),
   gemm(args) {
     const [m, n, k] = [gemmArgs.m, gemmArgs.n, gemmArgs.k].map((i) => args[i] as number) as [number, number, number]
     const layout = `${args[gemmArgs.transposeA] ? 'T' : 'N'}${args[gemmArgs.transposeB] ? 'T' : 'N'}`
