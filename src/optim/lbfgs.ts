@@ -1,7 +1,7 @@
 import { currentTrace } from '../core/engine.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import { faultsOf, ParameterGroups, type Params } from './optimizer.ts'
+import { faultsOf, ParameterGroups, type ParamGroup, type Params } from './optimizer.ts'
 
 export interface LBFGSOptions {
   /** Length of a step along the direction, or the first length that the line search tries; default 1. */
@@ -99,8 +99,12 @@ export class LBFGS extends ParameterGroups<Hyper, Record<never, boolean>> {
     this.#size = this.#params.reduce((sum, { size }) => sum + size, 0)
   }
 
+  get #group(): ParamGroup<Hyper> {
+    return this.paramGroups[0] as ParamGroup<Hyper>
+  }
+
   get #params(): readonly Tensor[] {
-    return (this.paramGroups[0] as (typeof this.paramGroups)[0]).params
+    return this.#group.params
   }
 
   /** Up to maxIter iterations; returns the loss before them. The closure clears the gradients, computes the loss,
@@ -125,8 +129,7 @@ export class LBFGS extends ParameterGroups<Hyper, Record<never, boolean>> {
   }
 
   #iterate(closure: () => Tensor): number {
-    const { lr, maxIter, maxEval, toleranceGrad, toleranceChange, historySize } = this
-      .paramGroups[0] as (typeof this.paramGroups)[0]
+    const { lr, maxIter, maxEval, toleranceGrad, toleranceChange, historySize } = this.#group
     const first = this.#evaluate(closure)
     let { loss, gradient } = first
     let evaluations = 1

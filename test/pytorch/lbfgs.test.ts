@@ -110,7 +110,7 @@ describe.each(cases)('LBFGS %s', (name, make, options) => {
       })
     for (const [key, value] of Object.entries(under(arrays, `${name}/after`))) {
       const error = relativeError(array(eager.after, key), value, key)
-      expectAccurate({ ...entry, part: 'output', error }, bound, `${name} ${key}`)
+      expectAccurate({ ...entry, part: 'parameters', error }, bound, `${name} ${key}`)
     }
     expect(train({ compiled: true })).toEqual(eager)
     expect(train({ split: 0 })).toEqual(eager)
@@ -239,7 +239,7 @@ describe('clipping and averages follow PyTorch', () => {
       (parameters) => {
         const norm = optim.clipGradNorm(parameters, 0.05, { p })
         const error = Math.abs(norm.item() / (array(arrays, `clip ${key}/norm`).data[0] as number) - 1)
-        expectAccurate({ kind: 'optimizers', name: 'clipGradNorm', part: 'output', error }, 8 * 2 ** -24, key)
+        expectAccurate({ kind: 'optimizers', name: 'clipGradNorm', part: 'norm', error }, 8 * 2 ** -24, key)
       },
       `clip ${key}`,
       'clipGradNorm',
@@ -263,7 +263,7 @@ describe('clipping and averages follow PyTorch', () => {
     average.copyTo()
     for (const [key, p] of model.namedParameters()) {
       const error = relativeError({ shape: p.shape, data: p.data() }, array(arrays, `average/${key}`), key)
-      const entry = { kind: 'optimizers', name: 'ExponentialMovingAverage', part: 'output', error }
+      const entry = { kind: 'optimizers', name: 'ExponentialMovingAverage', part: 'averages', error }
       expectAccurate(entry, 16 * 2 ** -24, key)
     }
   })
