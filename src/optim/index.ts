@@ -16,9 +16,10 @@ export {
 } from './adaptive.ts'
 export { ExponentialMovingAverage } from './average.ts'
 export { type ClipGradNormOptions, clipGradNorm, clipGradValue } from './clip.ts'
+export { LBFGS, type LBFGSOptions } from './lbfgs.ts'
 export { Lion, type LionOptions } from './lion.ts'
 export { Muon, type MuonOptions } from './muon.ts'
-export { Optimizer, type OptimizerState } from './optimizer.ts'
+export { Optimizer, type OptimizerState, ParameterGroups } from './optimizer.ts'
 export {
   ChainedScheduler,
   ConstantLR,

@@ -6,7 +6,7 @@ import { guardState, touchState } from '../tensor/guards.ts'
 import { sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { backward } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
+import { type DType, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
 import { Flat, flattenParameters, paddedBytes } from './flat.ts'
 
 /** Numbers that an update reads at each step: they may be set at any time, and a compiled step follows. */
@@ -29,6 +29,8 @@ export interface Definition<H extends Hyperparameters, F extends Flags = Flags> 
   readonly pairs?: Readonly<Record<string, readonly [keyof H & string, keyof H & string]>>
   /** Bounds of hyperparameters; default 0 to Infinity. */
   readonly ranges: { readonly [K in keyof H]?: readonly [number, number] }
+  /** Whether all parameters share their options; default false. */
+  readonly oneGroup?: boolean
   /** What options must fulfil together. */
   readonly check?: (hyper: H, flags: F) => void
   /** The state blocks of a group, by the names that PyTorch's state dicts give them. */
@@ -79,19 +81,18 @@ const F64 = 8
 /** Cells that count the steps of a parameter and hold what follows from the count. */
 const COUNTERS = 3
 
-/** The base of optimizers: parameter groups, flat state, and steps. Subclasses say how a run of
- *  parameters is updated. torch.optim.Optimizer. */
+/** Parameters in groups with options, and state dicts: what all optimizers are, and all that a schedule asks for. */
 // biome-ignore lint/suspicious/noExplicitAny: what reads lr and paramGroups takes any optimizer
-export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags = any> {
+export abstract class ParameterGroups<H extends Hyperparameters = any, F extends Flags = any> {
   /** Options by group: `paramGroups[0].lr = 0.01`. */
   readonly paramGroups: readonly ParamGroup<H, F>[] = []
-  readonly #definition: Definition<H, F>
+  protected readonly definition: Definition<H, F>
   readonly #defaults: Settled<H, F>
-  readonly #groups: Group<H, F>[] = []
+  protected readonly groups: Group<H, F>[] = []
 
   protected constructor(definition: Definition<H, F>, params: Params<object>, options: object) {
     const { name } = definition
-    this.#definition = definition
+    this.definition = definition
     if (currentTrace())
       throw new Error(`${name}: cannot be made while compile() traces; make it outside of the compiled function`)
     if (typeof (params as Iterable<unknown> | null)?.[Symbol.iterator] !== 'function') {
@@ -110,10 +111,10 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
   /** Adds parameters, with options of their own: `{ params, lr: 0.01 }`. Compiled steps follow.
    *  torch.optim.Optimizer.add_param_group. */
   addParamGroup(group: { params: Iterable<Tensor> } & Record<string, unknown>): void {
-    const { name } = this.#definition
+    const { name } = this.definition
     if (currentTrace())
       throw new Error(`${name}: addParamGroup while compile() traces; call it outside of the compiled function`)
-    if (this.#disposed) throw new Error(`${name}: addParamGroup after dispose()`)
+    if (this.disposed) throw new Error(`${name}: addParamGroup after dispose()`)
     if (typeof (group as typeof group | null)?.params?.[Symbol.iterator] !== 'function')
       throw new TypeError(`${name}: the group has no list of params, expected { params, lr … }`)
     this.#add([group])
@@ -121,8 +122,10 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
   }
 
   #add(groups: readonly ({ params: Iterable<Tensor> } & Record<string, unknown>)[]): void {
-    const definition = this.#definition
+    const definition = this.definition
     const { name } = definition
+    if (definition.oneGroup && this.groups.length + groups.length > 1)
+      throw new RangeError(`${name}: got another group of parameters, expected one group; give all parameters together`)
     const parsed = groups.map(({ params, ...own }) => ({
       params: [...params],
       settled: settle(definition, this.#defaults, own),
@@ -139,12 +142,12 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
         )
       this.checkParameter(param, i)
     }
-    const all = [...this.#groups.flatMap(({ params }) => params), ...added]
+    const all = [...this.groups.flatMap(({ params }) => params), ...added]
     if (new Set(all).size !== all.length) throw new RangeError(`${name}: a parameter is given twice`)
     flattenParameters(added)
     for (const { params, settled } of parsed) {
       const group = makeGroup(definition, params, settled)
-      this.#groups.push(group)
+      this.groups.push(group)
       ;(this.paramGroups as ParamGroup<H, F>[]).push(group.settings)
       for (const storage of [group.cells, ...group.state.map(({ whole }) => whole)]) releaseWith(this, storage)
     }
@@ -153,8 +156,8 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
   /** Throws where the optimizer cannot update a parameter. */
   protected checkParameter(_param: Tensor, _index: number): void {}
 
-  get #disposed(): boolean {
-    return this.#groups.some(({ cells }) => cells.disposed)
+  protected get disposed(): boolean {
+    return this.groups.some(({ cells }) => cells.disposed)
   }
 
   /** The learning rate of the first group; setting it sets all groups. */
@@ -168,37 +171,13 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
 
   /** Forgets all gradients: the next backward writes them anew. */
   zeroGrad(): void {
-    for (const { params } of this.#groups) for (const param of params) param.grad = null
-  }
-
-  /** Updates every parameter that has a gradient. */
-  step(): void {
-    if (this.#disposed) throw new Error(`${this.#definition.name}: step after dispose()`)
-    guardState(this, () => this.#groups.length)
-    for (const group of this.#groups) {
-      const runs = runsOf(group as unknown as Group<Hyperparameters, Flags>)
-      if (runs.length === 0) continue
-      const hyper = Object.fromEntries(
-        group.names.map((key, i) => [key, { storage: group.cells, offset: F64 * i }]),
-      ) as Cells<H>
-      for (const run of runs) {
-        this.count(run, hyper)
-        this.update(run, hyper, group.flags)
-      }
-    }
-  }
-
-  /** One whole step for a loss: zeroGrad, backward, step. */
-  minimize(loss: Tensor): void {
-    this.zeroGrad()
-    backward(loss)
-    this.step()
+    for (const { params } of this.groups) for (const param of params) param.grad = null
   }
 
   /** Frees the optimizer's state. Parameters and gradients stay with their tensors. */
   dispose(): void {
     untie(this)
-    for (const { cells, state } of this.#groups) {
+    for (const { cells, state } of this.groups) {
       cells.release()
       for (const flat of state) flat.whole.release()
     }
@@ -208,38 +187,32 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
    *  `writeSafetensors(state, { paramGroups: JSON.stringify(paramGroups) })` keeps every bit of it.
    *  torch.optim.Optimizer.state_dict. */
   stateDict(): OptimizerState {
-    if (this.#disposed) throw new Error(`${this.#definition.name}: stateDict after dispose()`)
-    const state = Object.fromEntries(
-      this.#entries().map(({ name, shape, counter, view }) => {
-        const values = view()
-        return [name, { shape, data: counter === 'step' ? Int32Array.from(values) : Float32Array.from(values) }]
-      }),
-    )
+    if (this.disposed) throw new Error(`${this.definition.name}: stateDict after dispose()`)
     let first = 0
-    const paramGroups = this.#groups.map(({ params, settings }) => {
+    const paramGroups = this.groups.map(({ params, settings }) => {
       const { params: _, ...options } = settings
       first += params.length
       return { ...options, params: params.map((_, i) => first - params.length + i) }
     })
-    return { state, paramGroups }
+    return { state: this.stateArrays(), paramGroups }
   }
 
   /** Takes what `stateDict` gave, of an optimizer with the same groups and flags: training goes on with the same
    *  bits, compiled steps too. Throws, with every missing, unexpected and misshaped key named and nothing changed,
    *  where something does not fit. torch.optim.Optimizer.load_state_dict. */
   loadStateDict(saved: { state: Record<string, NDArray>; paramGroups: readonly Record<string, unknown>[] }): void {
-    const definition = this.#definition
+    const definition = this.definition
     const { name } = definition
-    if (this.#disposed) throw new Error(`${name}: loadStateDict after dispose()`)
+    if (this.disposed) throw new Error(`${name}: loadStateDict after dispose()`)
     if (currentTrace())
       throw new Error(`${name}: loadStateDict while compile() traces; call it outside of the compiled function`)
     const { state, paramGroups } = (saved ?? {}) as Partial<typeof saved>
     if (typeof state !== 'object' || state === null || !Array.isArray(paramGroups))
       throw new TypeError(`${name}: loadStateDict got no { state, paramGroups }, expected what stateDict gives`)
     const faults: string[] = []
-    if (paramGroups.length !== this.#groups.length)
-      faults.push(`paramGroups has length ${paramGroups.length}, expected ${this.#groups.length}`)
-    const hypers = this.#groups.map(({ settings, names, flags, params, stateNames }, g): H | null => {
+    if (paramGroups.length !== this.groups.length)
+      faults.push(`paramGroups has length ${paramGroups.length}, expected ${this.groups.length}`)
+    const hypers = this.groups.map(({ settings, names, flags, params, stateNames }, g): H | null => {
       const given = paramGroups[g]
       if (given === undefined) return null
       if (typeof given !== 'object' || given === null) {
@@ -273,25 +246,36 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
       }
       return hyper
     })
-    const entries = this.#entries()
-    const own = new Set(entries.map((entry) => entry.name))
-    for (const { name: key, shape, counter } of entries) {
-      const value = Object.hasOwn(state, key) ? state[key] : undefined
-      const dtype = counter === 'step' ? 'i32' : 'f32'
-      if (value === undefined) faults.push(`missing ${key} ${show(shape)}`)
-      else if (!isNDArray(value) || dtypeOf(value.data) !== dtype)
-        faults.push(`${key} is no array of ${dtype} { shape, data }`)
-      else if (!sameShape(value.shape, shape))
-        faults.push(`${key} has shape ${show(value.shape)}, expected ${show(shape)}`)
-      else if (value.data.length !== sizeOf(shape))
-        faults.push(`${key} has ${value.data.length} elements, expected ${sizeOf(shape)}`)
-    }
-    for (const key of Object.keys(state)) if (!own.has(key)) faults.push(`unexpected ${key}`)
+    faults.push(...this.stateFaults(state))
     if (faults.length > 0) throw new Error(`${name}: loadStateDict: ${faults.join('; ')}`)
     const { f64 } = currentEngine(name).memory
-    for (const [g, { cells, names }] of this.#groups.entries())
+    for (const [g, { cells, names }] of this.groups.entries())
       for (const [i, key] of names.entries()) f64[cells.address / F64 + i] = (hypers[g] as H)[key] as number
-    for (const { name: key, view } of entries) view().set((state[key] as NDArray).data)
+    this.takeState(state)
+  }
+
+  /** Copies of the state, by the names of the state dict. */
+  protected stateArrays(): Record<string, NDArray> {
+    return Object.fromEntries(
+      this.#entries().map(({ name, shape, counter, view }) => {
+        const values = view()
+        return [name, { shape, data: counter === 'step' ? Int32Array.from(values) : Float32Array.from(values) }]
+      }),
+    )
+  }
+
+  /** What keeps arrays from being this optimizer's state. */
+  protected stateFaults(state: Record<string, NDArray>): string[] {
+    const dtype = (counter: string | null) => (counter === 'step' ? 'i32' : 'f32')
+    return faultsOf(
+      state,
+      this.#entries().map(({ name, shape, counter }) => ({ name, shape, dtype: dtype(counter) })),
+    )
+  }
+
+  /** Takes arrays in which stateFaults found nothing. */
+  protected takeState(state: Record<string, NDArray>): void {
+    for (const { name, view } of this.#entries()) view().set((state[name] as NDArray).data)
   }
 
   /** What a state dict holds, and where: arrays of parameters, then counters. */
@@ -301,12 +285,12 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
     counter: string | null
     view(): Float32Array | Float64Array
   }[] {
-    const { memory } = currentEngine(this.#definition.name)
+    const { memory } = currentEngine(this.definition.name)
     let number = -1
-    return this.#groups.flatMap(({ params, state, stateNames, cells, names }) =>
+    return this.groups.flatMap(({ params, state, stateNames, cells, names }) =>
       params.flatMap((param, i) => {
         number++
-        const counters = [...['step', this.#definition.counter].entries()].flatMap(([k, counter]) => {
+        const counters = [...['step', this.definition.counter].entries()].flatMap(([k, counter]) => {
           const at = cells.address / F64 + names.length + COUNTERS * i + k
           return counter
             ? [{ name: `${number}.${counter}`, shape: [], counter, view: () => memory.f64.subarray(at, at + 1) }]
@@ -322,6 +306,39 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
     )
   }
 
+  toString(): string {
+    return `${this.definition.name}(${this.paramGroups.map(({ params, ...options }) => `${params.length} parameters, ${JSON.stringify(options)}`).join('; ')})`
+  }
+}
+
+/** The base of optimizers that step on gradients alone. Subclasses say how a run of parameters is updated.
+ *  torch.optim.Optimizer. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags = any> extends ParameterGroups<H, F> {
+  /** Updates every parameter that has a gradient. */
+  step(): void {
+    if (this.disposed) throw new Error(`${this.definition.name}: step after dispose()`)
+    guardState(this, () => this.groups.length)
+    for (const group of this.groups) {
+      const runs = runsOf(group as unknown as Group<Hyperparameters, Flags>)
+      if (runs.length === 0) continue
+      const hyper = Object.fromEntries(
+        group.names.map((key, i) => [key, { storage: group.cells, offset: F64 * i }]),
+      ) as Cells<H>
+      for (const run of runs) {
+        this.count(run, hyper)
+        this.update(run, hyper, group.flags)
+      }
+    }
+  }
+
+  /** One whole step for a loss: zeroGrad, backward, step. */
+  minimize(loss: Tensor): void {
+    this.zeroGrad()
+    backward(loss)
+    this.step()
+  }
+
   /** Counts a step of each parameter. */
   protected count({ counters, sizes }: Run, hyper: Cells<H>): void {
     const { beta1 = null, beta2 = null } = hyper as Partial<Record<string, Operand>>
@@ -330,10 +347,24 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
 
   /** Emits the commands that update a run of parameters. */
   protected abstract update(run: Run, hyper: Cells<H>, flags: F): void
+}
 
-  toString(): string {
-    return `${this.#definition.name}(${this.paramGroups.map(({ params, ...options }) => `${params.length} parameters, ${JSON.stringify(options)}`).join('; ')})`
-  }
+/** What keeps `state` from holding these arrays and no others, each named. */
+export function faultsOf(
+  state: Record<string, NDArray>,
+  expected: readonly { name: string; shape: readonly number[]; dtype: DType }[],
+): string[] {
+  const faults = expected.flatMap(({ name, shape, dtype }) => {
+    const value = Object.hasOwn(state, name) ? state[name] : undefined
+    if (value === undefined) return [`missing ${name} ${show(shape)}`]
+    if (!isNDArray(value) || dtypeOf(value.data) !== dtype) return [`${name} is no array of ${dtype} { shape, data }`]
+    if (!sameShape(value.shape, shape)) return [`${name} has shape ${show(value.shape)}, expected ${show(shape)}`]
+    if (value.data.length !== sizeOf(shape))
+      return [`${name} has ${value.data.length} elements, expected ${sizeOf(shape)}`]
+    return []
+  })
+  const known = new Set(expected.map(({ name }) => name))
+  return [...faults, ...Object.keys(state).flatMap((name) => (known.has(name) ? [] : [`unexpected ${name}`]))]
 }
 
 interface Settled<H extends Hyperparameters, F extends Flags> {

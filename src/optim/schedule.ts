@@ -5,7 +5,7 @@
 import { currentTrace } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { Optimizer } from './optimizer.ts'
+import { ParameterGroups } from './optimizer.ts'
 
 interface Group {
   lr: number
@@ -14,7 +14,7 @@ interface Group {
 }
 
 /** Rates that the first schedule of an optimizer found there: those made later start from them, too. */
-const initialRates = new WeakMap<Optimizer, number[]>()
+const initialRates = new WeakMap<ParameterGroups, number[]>()
 
 /** One value for every group, or a list of one for each. */
 export type PerGroup<T = number> = T | readonly T[]
@@ -37,7 +37,7 @@ function choice(caller: string, name: string, value: unknown, expected: readonly
     throw new RangeError(`${caller}: ${name} is ${String(value)}, expected ${expected.map((x) => `'${x}'`).join(', ')}`)
 }
 
-function perGroup<T>(caller: string, name: string, optimizer: Optimizer, value: PerGroup<T>): readonly T[] {
+function perGroup<T>(caller: string, name: string, optimizer: ParameterGroups, value: PerGroup<T>): readonly T[] {
   const count = optimizer.paramGroups.length
   if (!Array.isArray(value)) return new Array<T>(count).fill(value as T)
   if (value.length !== count)
@@ -46,7 +46,7 @@ function perGroup<T>(caller: string, name: string, optimizer: Optimizer, value: 
 }
 
 function checkOptimizer(caller: string, optimizer: unknown): void {
-  if (!(optimizer instanceof Optimizer))
+  if (!(optimizer instanceof ParameterGroups))
     throw new TypeError(`${caller}: optimizer is ${typeof optimizer}, expected an optimizer of lanewise`)
   if (currentTrace())
     throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
@@ -55,13 +55,18 @@ function checkOptimizer(caller: string, optimizer: unknown): void {
 /** The base of schedules: `step()` after each step (or epoch) of the optimizer, as in PyTorch.
  *  torch.optim.lr_scheduler.LRScheduler. */
 export abstract class Schedule {
-  readonly optimizer: Optimizer
+  readonly optimizer: ParameterGroups
   /** Steps taken. */
   lastEpoch = -1
   protected readonly caller: string
   protected baseLrs: number[]
 
-  protected constructor(caller: string, optimizer: Optimizer, options: object = {}, names: readonly string[] = []) {
+  protected constructor(
+    caller: string,
+    optimizer: ParameterGroups,
+    options: object = {},
+    names: readonly string[] = [],
+  ) {
     checkOptimizer(caller, optimizer)
     checkOptions(caller, options, names)
     this.caller = caller
@@ -171,7 +176,7 @@ export class StepLR extends Schedule {
   readonly #gamma: number
 
   /** gamma: default 0.1. */
-  constructor(optimizer: Optimizer, stepSize: number, options: { gamma?: number } = {}) {
+  constructor(optimizer: ParameterGroups, stepSize: number, options: { gamma?: number } = {}) {
     super('optim.StepLR', optimizer, options, ['gamma'])
     const { gamma = 0.1 } = options
     whole(this.caller, 'stepSize', stepSize, 1)
@@ -196,7 +201,7 @@ export class MultiStepLR extends Schedule {
   readonly #gamma: number
 
   /** gamma: default 0.1. */
-  constructor(optimizer: Optimizer, milestones: readonly number[], options: { gamma?: number } = {}) {
+  constructor(optimizer: ParameterGroups, milestones: readonly number[], options: { gamma?: number } = {}) {
     super('optim.MultiStepLR', optimizer, options, ['gamma'])
     const { gamma = 0.1 } = options
     if (!Array.isArray(milestones))
@@ -222,7 +227,7 @@ export class MultiStepLR extends Schedule {
 export class ExponentialLR extends Schedule {
   readonly #gamma: number
 
-  constructor(optimizer: Optimizer, gamma: number) {
+  constructor(optimizer: ParameterGroups, gamma: number) {
     super('optim.ExponentialLR', optimizer)
     within(this.caller, 'gamma', gamma, 0, Infinity)
     this.#gamma = gamma
@@ -244,7 +249,7 @@ export class ConstantLR extends Schedule {
   readonly #total: number
 
   /** factor: default 1/3, above 0; totalIters: default 5. */
-  constructor(optimizer: Optimizer, options: { factor?: number; totalIters?: number } = {}) {
+  constructor(optimizer: ParameterGroups, options: { factor?: number; totalIters?: number } = {}) {
     super('optim.ConstantLR', optimizer, options, ['factor', 'totalIters'])
     const { factor = 1 / 3, totalIters = 5 } = options
     within(this.caller, 'factor', factor, Number.MIN_VALUE, 1)
@@ -280,7 +285,7 @@ export class LinearLR extends Schedule {
   readonly #end: number
   readonly #total: number
 
-  constructor(optimizer: Optimizer, options: LinearLROptions = {}) {
+  constructor(optimizer: ParameterGroups, options: LinearLROptions = {}) {
     super('optim.LinearLR', optimizer, options, ['startFactor', 'endFactor', 'totalIters'])
     const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options
     within(this.caller, 'startFactor', startFactor, Number.MIN_VALUE, 1)
@@ -310,7 +315,7 @@ export class CosineAnnealingLR extends Schedule {
   readonly #min: number
 
   /** etaMin: default 0. */
-  constructor(optimizer: Optimizer, tMax: number, options: { etaMin?: number } = {}) {
+  constructor(optimizer: ParameterGroups, tMax: number, options: { etaMin?: number } = {}) {
     super('optim.CosineAnnealingLR', optimizer, options, ['etaMin'])
     const { etaMin = 0 } = options
     whole(this.caller, 'tMax', tMax, 1)
@@ -345,7 +350,7 @@ export class CosineAnnealingWarmRestarts extends Schedule {
   #at = -1
 
   /** tMult: default 1; etaMin: default 0. */
-  constructor(optimizer: Optimizer, t0: number, options: { tMult?: number; etaMin?: number } = {}) {
+  constructor(optimizer: ParameterGroups, t0: number, options: { tMult?: number; etaMin?: number } = {}) {
     super('optim.CosineAnnealingWarmRestarts', optimizer, options, ['tMult', 'etaMin'])
     const { tMult = 1, etaMin = 0 } = options
     whole(this.caller, 't0', t0, 1)
@@ -400,7 +405,7 @@ export class PolynomialLR extends Schedule {
   readonly #power: number
 
   /** totalIters: default 5; power: default 1. */
-  constructor(optimizer: Optimizer, options: { totalIters?: number; power?: number } = {}) {
+  constructor(optimizer: ParameterGroups, options: { totalIters?: number; power?: number } = {}) {
     super('optim.PolynomialLR', optimizer, options, ['totalIters', 'power'])
     const { totalIters = 5, power = 1 } = options
     whole(this.caller, 'totalIters', totalIters, 1)
@@ -423,7 +428,7 @@ export class PolynomialLR extends Schedule {
 
 type Factor = (epoch: number) => number
 
-function factors(caller: string, optimizer: Optimizer, given: PerGroup<Factor>): readonly Factor[] {
+function factors(caller: string, optimizer: ParameterGroups, given: PerGroup<Factor>): readonly Factor[] {
   const list = perGroup(caller, 'lrLambda', optimizer, given)
   for (const fn of list)
     if (typeof fn !== 'function')
@@ -435,7 +440,7 @@ function factors(caller: string, optimizer: Optimizer, given: PerGroup<Factor>):
 export class LambdaLR extends Schedule {
   readonly #factors: readonly Factor[]
 
-  constructor(optimizer: Optimizer, lrLambda: PerGroup<Factor>) {
+  constructor(optimizer: ParameterGroups, lrLambda: PerGroup<Factor>) {
     super('optim.LambdaLR', optimizer)
     this.#factors = factors(this.caller, optimizer, lrLambda)
     this.step()
@@ -450,7 +455,7 @@ export class LambdaLR extends Schedule {
 export class MultiplicativeLR extends Schedule {
   readonly #factors: readonly Factor[]
 
-  constructor(optimizer: Optimizer, lrLambda: PerGroup<Factor>) {
+  constructor(optimizer: ParameterGroups, lrLambda: PerGroup<Factor>) {
     super('optim.MultiplicativeLR', optimizer)
     this.#factors = factors(this.caller, optimizer, lrLambda)
     this.step()
@@ -467,7 +472,7 @@ function setMomentum(group: Group, value: number): void {
   else group.betas = [value, (group.betas as readonly [number, number])[1]]
 }
 
-function checkMomentum(caller: string, optimizer: Optimizer, names: readonly (keyof Group)[]): void {
+function checkMomentum(caller: string, optimizer: ParameterGroups, names: readonly (keyof Group)[]): void {
   const [group] = optimizer.paramGroups as readonly Group[]
   if (!names.some((name) => group?.[name] !== undefined))
     throw new RangeError(
@@ -506,7 +511,7 @@ export class OneCycleLR extends Schedule {
   readonly #rates: readonly { first: number; max: number; last: number }[]
   readonly #phases: readonly { end: number; from: Stage; to: Stage }[]
 
-  constructor(optimizer: Optimizer, maxLr: PerGroup, options: OneCycleLROptions = {}) {
+  constructor(optimizer: ParameterGroups, maxLr: PerGroup, options: OneCycleLROptions = {}) {
     super('optim.OneCycleLR', optimizer, options, [
       'totalSteps',
       'epochs',
@@ -622,7 +627,7 @@ export class CyclicLR extends Schedule {
   readonly #scale: (cycle: number) => number
   readonly #momenta: readonly { base: number; max: number }[] | null
 
-  constructor(optimizer: Optimizer, baseLr: PerGroup, maxLr: PerGroup, options: CyclicLROptions = {}) {
+  constructor(optimizer: ParameterGroups, baseLr: PerGroup, maxLr: PerGroup, options: CyclicLROptions = {}) {
     super('optim.CyclicLR', optimizer, options, [
       'stepSizeUp',
       'stepSizeDown',
@@ -688,7 +693,7 @@ export class CyclicLR extends Schedule {
   }
 }
 
-function checkSchedules(caller: string, optimizer: Optimizer, schedules: readonly Schedule[]): void {
+function checkSchedules(caller: string, optimizer: ParameterGroups, schedules: readonly Schedule[]): void {
   if (!Array.isArray(schedules) || schedules.length === 0)
     throw new TypeError(`${caller}: schedules are ${String(schedules)}, expected a list of schedules`)
   for (const [i, schedule] of schedules.entries()) {
@@ -705,7 +710,7 @@ export class SequentialLR extends Schedule {
   readonly #schedules: readonly Schedule[]
   readonly #milestones: readonly number[]
 
-  constructor(optimizer: Optimizer, schedules: readonly Schedule[], milestones: readonly number[]) {
+  constructor(optimizer: ParameterGroups, schedules: readonly Schedule[], milestones: readonly number[]) {
     super('optim.SequentialLR', optimizer)
     checkSchedules(this.caller, optimizer, schedules)
     if (!Array.isArray(milestones) || milestones.length !== schedules.length - 1)
@@ -816,7 +821,7 @@ export interface ReduceLROnPlateauOptions {
 /** lr times factor when a measure stops getting better: `step(validationLoss)`.
  *  torch.optim.lr_scheduler.ReduceLROnPlateau. */
 export class ReduceLROnPlateau {
-  readonly optimizer: Optimizer
+  readonly optimizer: ParameterGroups
   lastEpoch = 0
   readonly #options: Required<Omit<ReduceLROnPlateauOptions, 'minLr'>>
   readonly #least: readonly number[]
@@ -824,7 +829,7 @@ export class ReduceLROnPlateau {
   #bad = 0
   #cooling = 0
 
-  constructor(optimizer: Optimizer, options: ReduceLROnPlateauOptions = {}) {
+  constructor(optimizer: ParameterGroups, options: ReduceLROnPlateauOptions = {}) {
     const caller = 'optim.ReduceLROnPlateau'
     checkOptimizer(caller, optimizer)
     const defaults = {

@@ -54,7 +54,7 @@ export interface Accuracy {
   kind: string
   /** The exported name: Conv2d. */
   name: string
-  /** output, gradients, training … */
+  /** output, gradients, training …: those that scripts/accuracy.mjs explains. */
   part: string
   error: number
 }

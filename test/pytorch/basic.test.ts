@@ -26,6 +26,23 @@ followsPyTorch(arrays, {
   depth: 1,
 })
 followsPyTorch(arrays, { name: 'Dropout', at: 'dropout, evaluation', make: () => new nn.Dropout(0.3).eval(), depth: 1 })
+followsPyTorch(arrays, { name: 'Dropout', at: 'dropout, all', make: () => new nn.Dropout(1), depth: 1 })
+followsPyTorch(arrays, {
+  name: 'Dropout2d',
+  at: 'dropout2d, evaluation',
+  make: () => new nn.Dropout2d(0.3).eval(),
+  depth: 1,
+})
+followsPyTorch(arrays, { name: 'Dropout2d', at: 'dropout2d, all', make: () => new nn.Dropout2d(1), depth: 1 })
+
+followsPyTorch(arrays, { name: 'Linear', at: 'linear', make: () => new nn.Linear(7, 5), depth: 9 })
+followsPyTorch(arrays, {
+  name: 'Linear',
+  at: 'linear, no bias',
+  make: () => new nn.Linear(33, 18, { bias: false }),
+  depth: 33,
+})
+followsPyTorch(arrays, { name: 'Linear', at: 'linear, a vector', make: () => new nn.Linear(6, 4), depth: 6 })
 
 // Sums of 12 and 18 products, and of as many in the gradients.
 followsPyTorch(arrays, { name: 'Bilinear', at: 'bilinear', make: () => new nn.Bilinear(3, 4, 5), depth: 12 })

@@ -135,7 +135,7 @@ describe('probabilities of 0 and 1', () => {
 })
 
 describe('cosineSimilarity', () => {
-  const common = { kind: 'losses', name: 'cosineSimilarity', depth: 24, make: bare }
+  const common = { kind: 'ops', name: 'cosineSimilarity', depth: 24, make: bare }
   const cosine = (a: unknown, b: unknown, options = {}) => lw.cosineSimilarity(a as Tensor, b as Tensor, options)
   followsPyTorch(arrays, { ...common, at: 'cosineSimilarity/plain', call: (_, a, b) => cosine(a, b) })
   followsPyTorch(arrays, { ...common, at: 'cosineSimilarity/axis', call: (_, a, b) => cosine(a, b, { axis: -1 }) })

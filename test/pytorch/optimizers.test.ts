@@ -121,7 +121,7 @@ describe.each(cases)('%s', (name, make, { bound = 16, ...how } = {}) => {
     }
     for (const [key, expected] of Object.entries(under(arrays, `${name}/after`))) {
       const error = relativeError(array(compiled.after, key), expected, key)
-      expectAccurate({ ...entry, part: 'output', error }, bound * 2 ** -24, `${name} ${key}`)
+      expectAccurate({ ...entry, part: 'parameters', error }, bound * 2 ** -24, `${name} ${key}`)
     }
   })
 

@@ -180,7 +180,7 @@ describe.each(cases)('%s', (name, make) => {
       }
       if (i < STEPS - 1) advance(schedule, i)
     }
-    expectAccurate({ kind: 'schedules', name: name.split(' ')[0] as string, part: 'output', error }, 2 ** -50, name)
+    expectAccurate({ kind: 'schedules', name: name.split(' ')[0] as string, part: 'rates', error }, 2 ** -50, name)
   })
 })
 
