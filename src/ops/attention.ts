@@ -5,7 +5,7 @@ import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
-import { record } from '../tensor/tape.ts'
+import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { reshape, to, transpose } from './copy.ts'
@@ -72,9 +72,7 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
   )
   // Gradients that came to the weights wait here for those of the output, whose rule runs later.
   let dweights: Tensor | null = null
-  let made: { dy: Tensor; gradients: Tensor[] } | null = null
-  const gradients = (dy: Tensor): Tensor[] => {
-    if (made?.dy === dy) return made.gradients
+  const { rules } = together(inputs, (dy) => {
     const d = inputs.map((x) => empty(`${op} gradient`, x.shape))
     const [dq, dk, dv] = [a.q, a.k, a.v].map((heads) => part(d, heads)) as [Operand, Operand, Operand]
     const packed = Math.max(Dv * panels(S), T * panels(D)) + Math.max(S * panels(D), T * panels(Dv))
@@ -86,15 +84,9 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
       ),
     )
     dweights = null
-    made = { dy, gradients: d }
     return d
-  }
-  record(
-    op,
-    output,
-    inputs,
-    inputs.map((_, i) => (dy: Tensor) => gradients(dy)[i] as Tensor),
-  )
+  })
+  record(op, output, inputs, rules)
   record(
     `${op} weights`,
     weights,

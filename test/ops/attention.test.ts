@@ -190,3 +190,49 @@ describe('rotary', () => {
     expect(() => lw.rotary(lw.zeros([3, 6]), t, t)).toThrow('cosines have shape [3, 2], expected [3, 3]')
   })
 })
+
+test('a second backward looks at its gradient anew', () => {
+  const x = tensor(
+    [
+      [1, 2],
+      [3, -4],
+    ],
+    { requiresGrad: true },
+  )
+  const y = attention(x, x, x)
+  const gradient = tensor([
+    [1, 2],
+    [3, 4],
+  ])
+  y.backward({ gradient, retainGraph: true })
+  const first = [...x.grad!.data()]
+  x.grad = null
+  gradient.copyFrom([2, 4, 6, 8])
+  y.backward({ gradient })
+  expect([...x.grad!.data()]).toEqual(first.map((v) => 2 * v))
+})
+
+test('three compiled backwards of one gradient add up', () => {
+  const x = tensor(
+    [
+      [1, 2],
+      [3, -4],
+    ],
+    { requiresGrad: true },
+  )
+  const gradient = tensor([
+    [1, 2],
+    [3, 4],
+  ])
+  const once = attention(x, x, x)
+  once.backward({ gradient })
+  const first = [...x.grad!.data()]
+  x.grad = null
+  lw.compile(() => {
+    const y = attention(x, x, x)
+    y.backward({ gradient, retainGraph: true })
+    y.backward({ gradient, retainGraph: true })
+    y.backward({ gradient })
+  })()
+  for (const [i, v] of x.grad!.data().entries()) expect(v).toBeCloseTo(3 * first[i]!, 4)
+})
