@@ -301,3 +301,11 @@ test('a profile lists time, rate and bytes of each kernel, and changes no bit', 
   expect(String(profile)).toMatch(/kernel +size +calls +ms +share +GFLOP\/s +MB\n[\s\S]*adam[\s\S]*mean of 5 runs/)
   expect(() => lw.compile(() => 0, { profil: true } as never)).toThrow(/unknown option profil, expected profile/)
 })
+
+test('a returned view of an input has the values of each call, whether a command reads the input or not', () => {
+  const view = compile((x: Tensor) => x.reshape([3, 1]))
+  expect(view(tensor([1, 2, 3])).tolist()).toEqual([[1], [2], [3]])
+  expect(view(tensor([4, 5, 6])).tolist()).toEqual([[4], [5], [6]])
+  // Results may be inputs of the next call.
+  expect(view(view(tensor([7, 8, 9])).reshape([3])).tolist()).toEqual([[7], [8], [9]])
+})
