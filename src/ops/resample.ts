@@ -61,6 +61,8 @@ export function target(op: string, options: InterpolateOptions): Target {
 function sources(size: number, n: number, factor: number | null, { mode, alignCorners }: Target): number[] {
   const step = factor === null ? size / n : 1 / factor
   return Array.from({ length: n }, (_, i) => {
+    // As PyTorch: a factor that leaves the size as it is leaves the elements, too.
+    if (n === size) return [i, i, floatBits(0)]
     // In f32, as PyTorch finds them: which of two elements is nearer may hang on a rounding.
     if (mode === 'nearest') return [Math.min(size - 1, Math.floor(Math.fround(i * Math.fround(step))))]
     const at = alignCorners ? (n > 1 ? (i * (size - 1)) / (n - 1) : 0) : Math.max(0, (i + 0.5) * step - 0.5)
