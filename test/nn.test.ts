@@ -244,3 +244,21 @@ test('models print as PyTorch prints them, and summaries show shapes and counts'
   expect(() => nn.summary(model, [32, 783])).toThrow(/linear: input has shape \[32, 783\]/)
   expect(Object.getOwnPropertyNames(model)).not.toContain('forward')
 })
+
+test('shared weights are one parameter, with all of their names in the state dict, as in PyTorch', () => {
+  class Tied extends nn.Module {
+    readonly wte = new nn.Embedding(3, 2)
+    readonly lmHead = new nn.Linear(2, 3, { bias: false })
+    constructor() {
+      super()
+      Object.assign(this.lmHead, { weight: this.wte.weight })
+    }
+    forward(): void {}
+  }
+  const model = new Tied()
+  expect([...model.namedParameters()].map(([name]) => name)).toEqual(['wte.weight'])
+  const state = model.stateDict()
+  expect(Object.keys(state)).toEqual(['wte.weight', 'lm_head.weight'])
+  new Tied().loadStateDict(state)
+  expect(() => new Tied().loadStateDict({ 'wte.weight': state['wte.weight']! })).toThrow(/missing lm_head.weight/)
+})
