@@ -5,15 +5,16 @@ import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
-import { record, together } from '../tensor/tape.ts'
+import { noGrad, record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { reshape, to, transpose } from './copy.ts'
 import { zeros } from './create.ts'
-import { add, mul, where } from './elementwise.ts'
+import { add, equal, mul, where } from './elementwise.ts'
 import { matmul } from './gemm.ts'
 import { checked, float, type Value } from './input.ts'
 import { defaultGenerator, type Generator } from './random.ts'
+import { max } from './reduce.ts'
 import { softmax } from './softmax.ts'
 
 /** Where queries, keys, values or results lie: in tensor number `input`, from element `offset` on, with strides of
@@ -163,7 +164,10 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
   if (mask?.requiresGrad) {
     if (isCausal || dropout > 0)
       throw new Error(`${op}: mask requires a gradient, which goes neither with isCausal nor with dropout; detach() it`)
-    return matmul(softmax(add(mul(matmul(queries, transpose(keys)), scale), mask)), values)
+    const scores = add(mul(matmul(queries, transpose(keys)), scale), mask)
+    if (S === 0) return matmul(scores, values)
+    const hidden = noGrad(() => equal(max(scores, { axis: -1, keepDim: true }).values, Number.NEGATIVE_INFINITY))
+    return matmul(where(hidden, 0, softmax(where(hidden, 0, scores))), values)
   }
   const [batch, heads] = [1, 1, ...lead].slice(-2) as [number, number]
   const dense = (rows: number, width: number) => [heads * rows * width, rows * width, width] as const

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
-import { type AttentionOptions, scaledDotProductAttention as attention, type Tensor, tensor } from '../../src/index.ts'
+import {
+  type AttentionOptions,
+  scaledDotProductAttention as attention,
+  sum,
+  type Tensor,
+  tensor,
+} from '../../src/index.ts'
 import { check, numbers } from '../helpers/check.ts'
 import { covers } from '../helpers/guard.ts'
 import { ref, size } from '../reference/array.ts'
@@ -235,4 +241,30 @@ test('three compiled backwards of one gradient add up', () => {
     y.backward({ gradient })
   })()
   for (const [i, v] of x.grad!.data().entries()) expect(v).toBeCloseTo(3 * first[i]!, 4)
+})
+
+test('a query that sees no key gives 0 and has gradient 0, also with a mask that learns', () => {
+  const hidden = Number.NEGATIVE_INFINITY
+  const [plain, learned] = [false, true].map((learns) => {
+    const x = tensor(
+      [
+        [1, 2],
+        [3, -4],
+      ],
+      { requiresGrad: true },
+    )
+    const mask = tensor(
+      [
+        [hidden, hidden],
+        [0, hidden],
+      ],
+      { requiresGrad: learns },
+    )
+    const y = attention(x, x, x, { mask })
+    sum(y).backward()
+    return { y: y.tolist(), dx: x.grad!.tolist(), dmask: mask.grad?.tolist() }
+  })
+  expect(learned!.y).toEqual(plain!.y)
+  expect(learned!.dx).toEqual(plain!.dx)
+  for (const d of (learned!.dmask as number[][]).flat()) expect(Math.abs(d)).toBe(0)
 })
