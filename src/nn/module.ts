@@ -1,5 +1,6 @@
 import { currentTrace } from '../core/engine.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
+import { checkOptions } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
@@ -159,7 +160,8 @@ export abstract class Module {
     }
   }
 
-  /** Copies of all parameters and persistent buffers by name: what io's formats write. */
+  /** Copies of all parameters and persistent buffers by name: what io's formats write. As in PyTorch, what is shared
+   *  (tied weights) stands under each of its names. */
   stateDict(): StateDict {
     return Object.fromEntries(
       [...this.#state()].flatMap(([name, value]) =>
@@ -174,8 +176,14 @@ export abstract class Module {
    *  side only. torch.nn.Module.load_state_dict. */
   loadStateDict(
     state: Record<string, NDArray | Tensor>,
-    { strict = true }: { strict?: boolean } = {},
+    options: { strict?: boolean } = {},
   ): { missing: string[]; unexpected: string[] } {
+    if (currentTrace())
+      throw new Error(
+        'loadStateDict: cannot be called while compile() traces; call it outside of the compiled function',
+      )
+    checkOptions('loadStateDict', options, [], ['strict'])
+    const { strict = true } = options
     if (typeof state !== 'object' || state === null)
       throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)
     const own = new Map([...this.#state()].filter(([, x]) => x instanceof Parameter || x.persistent))

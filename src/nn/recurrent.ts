@@ -43,7 +43,8 @@ export interface LSTMState {
   cell: Tensor
 }
 
-const names = ['numLayers', 'bias', 'batchFirst', 'dropout', 'bidirectional', 'generator']
+const names = ['numLayers', 'dropout', 'generator']
+const switches = ['bias', 'batchFirst', 'bidirectional']
 
 function checkSizes(caller: string, sizes: Record<string, number>): void {
   for (const [name, value] of Object.entries(sizes))
@@ -55,6 +56,9 @@ function checkShapeIs(caller: string, name: string, x: Tensor, shape: Shape): vo
   if (!sameShape(x.shape, shape))
     throw new RangeError(`${caller}: ${name} has shape ${show(x.shape)}, expected ${show(shape)}`)
 }
+
+/** Names of a state; what a forward returned may be the state of the next. */
+const stateNames = ['hidden', 'cell', 'output']
 
 /** The parameters of one layer in one direction, all from U(±1/√H). */
 function makeWeights(
@@ -99,7 +103,7 @@ abstract class Recurrent extends Module {
     more: readonly string[] = [],
   ) {
     super()
-    checkOptions(caller, options, [...names, ...more])
+    checkOptions(caller, options, [...names, ...more], switches)
     const { numLayers = 1, bias = true, batchFirst = false, dropout = 0, bidirectional = false, generator } = options
     checkSizes(caller, { inputSize, hiddenSize, numLayers })
     if (!(dropout >= 0 && dropout <= 1))
@@ -229,6 +233,7 @@ export class LSTM extends Recurrent {
   }
 
   forward(input: Value, state: Partial<LSTMState> = {}): RecurrentOutput & LSTMState {
+    checkOptions('nn.LSTM.forward: state', state, stateNames)
     const { output, hidden, cell } = this.run(input, { hidden: state.hidden, cell: state.cell })
     return { output, hidden, cell: cell as Tensor }
   }
@@ -279,7 +284,7 @@ abstract class RecurrentCell extends Module {
     more: readonly string[] = [],
   ) {
     super()
-    checkOptions(caller, options, ['bias', 'generator', ...more])
+    checkOptions(caller, options, ['generator', ...more], ['bias'])
     checkSizes(caller, { inputSize, hiddenSize })
     const weights = makeWeights(kind, inputSize, hiddenSize, options.bias ?? true, options.generator)
     this.inputSize = inputSize
@@ -346,6 +351,7 @@ export class LSTMCell extends RecurrentCell {
   }
 
   forward(input: Value, state: Partial<LSTMState> = {}): LSTMState {
+    checkOptions('nn.LSTMCell.forward: state', state, stateNames)
     const { hidden, cell } = this.run(input, { hidden: state.hidden, cell: state.cell })
     return { hidden, cell: cell as Tensor }
   }

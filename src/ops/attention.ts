@@ -130,14 +130,14 @@ export interface AttentionOptions {
   generator?: Generator
 }
 
-const attentionOptions = ['mask', 'isCausal', 'dropout', 'scale', 'generator']
+const attentionOptions = ['mask', 'dropout', 'scale', 'generator']
 
 /** softmax(scale q kᵀ + mask) v.  q: [..., T, D]; k: [..., S, D]; v: [..., S, Dv]; result: [..., T, Dv], with at most
  *  two leading axes (batch, heads), the same for all three. A query that sees no key gives 0.
  *  torch.nn.functional.scaled_dot_product_attention. */
 export function scaledDotProductAttention(q: Value, k: Value, v: Value, options: AttentionOptions = {}): Tensor {
   const op = 'scaledDotProductAttention'
-  checkOptions(op, options, attentionOptions)
+  checkOptions(op, options, attentionOptions, ['isCausal'])
   const { isCausal = false, dropout = 0 } = options
   const [queries, keys, values] = [float(op, 'q', q), float(op, 'k', k), float(op, 'v', v)]
   const lead = queries.shape.slice(0, -2)
@@ -203,7 +203,7 @@ export interface RotaryOptions {
 /** Each pair (a, b) of a row turned by an angle: (a cos - b sin, b cos + a sin).  x: [..., T, D]; cosines, sines:
  *  [T, D / 2]; result: as x. See nn.RotaryEmbedding. */
 export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: RotaryOptions = {}): Tensor {
-  checkOptions('rotary', options, ['interleaved'])
+  checkOptions('rotary', options, [], ['interleaved'])
   const a = float('rotary', 'x', x)
   if (a.ndim < 2) throw new RangeError(`rotary: x has shape ${show(a.shape)}, expected [..., T, D]`)
   const [T, D] = a.shape.slice(-2) as [number, number]

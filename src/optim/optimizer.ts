@@ -209,6 +209,10 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
    *  torch.optim.Optimizer.state_dict. */
   stateDict(): OptimizerState {
     if (this.#disposed) throw new Error(`${this.#definition.name}: stateDict after dispose()`)
+    if (currentTrace())
+      throw new Error(
+        `${this.#definition.name}: stateDict while compile() traces; call it outside of the compiled function`,
+      )
     const state = Object.fromEntries(
       this.#entries().map(({ name, shape, counter, view }) => {
         const values = view()

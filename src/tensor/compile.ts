@@ -57,9 +57,8 @@ export function compile<A extends readonly Input[], R>(
   fn: (...inputs: { [I in keyof A]: Tensor }) => R,
   options: CompileOptions = {},
 ): Compiled<A, R> {
-  checkOptions('compile', options, ['profile'])
+  checkOptions('compile', options, [], ['profile'])
   const { profile = false } = options
-  if (typeof profile !== 'boolean') throw new TypeError(`compile: profile is ${String(profile)}, expected a boolean`)
   if (typeof fn !== 'function') throw new TypeError(`compile: fn is ${typeof fn}, expected a function of tensors`)
   const cache: { entries: Entry[] } = { entries: [] }
   const call = (...inputs: Input[]): R => {
