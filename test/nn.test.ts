@@ -262,3 +262,12 @@ test('shared weights are one parameter, with all of their names in the state dic
   new Tied().loadStateDict(state)
   expect(() => new Tied().loadStateDict({ 'wte.weight': state['wte.weight']! })).toThrow(/missing lm_head.weight/)
 })
+
+test('a recurrent layer computes with the parameters that its fields hold', () => {
+  const [a, b] = [new nn.LSTM(2, 2, { bidirectional: true }), new nn.LSTM(2, 2, { bidirectional: true })]
+  const x = lw.ones([3, 1, 2])
+  for (const [field, value] of Object.entries(b))
+    if (value instanceof nn.Parameter) Object.assign(a, { [field]: value })
+  expect(a.parameters()).toEqual(b.parameters())
+  expect(a.forward(x).output.tolist()).toEqual(b.forward(x).output.tolist())
+})

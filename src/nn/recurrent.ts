@@ -91,8 +91,6 @@ abstract class Recurrent extends Module {
   readonly #caller: string
   readonly #bias: boolean
   readonly #generator: Generator | undefined
-  /** By layer, then direction. */
-  readonly #weights: RecurrentWeights[][]
 
   constructor(
     caller: string,
@@ -118,16 +116,30 @@ abstract class Recurrent extends Module {
     this.#caller = caller
     this.#bias = bias
     this.#generator = generator
-    const directions = bidirectional ? ['', 'Reverse'] : ['']
-    this.#weights = Array.from({ length: numLayers }, (_, layer) =>
-      directions.map((direction) => {
-        const inputs = layer === 0 ? inputSize : hiddenSize * directions.length
+    for (let layer = 0; layer < numLayers; layer++) {
+      for (const direction of this.#directions) {
+        const inputs = layer === 0 ? inputSize : hiddenSize * this.#directions.length
         const weights = makeWeights(kind, inputs, hiddenSize, bias, generator)
         for (const [name, parameter] of Object.entries(weights))
           if (parameter) Object.assign(this, { [`${name}L${layer}${direction}`]: parameter })
-        return weights as RecurrentWeights
-      }),
-    )
+      }
+    }
+  }
+
+  /** What directions add to the names of parameters. */
+  get #directions(): readonly string[] {
+    return this.bidirectional ? ['', 'Reverse'] : ['']
+  }
+
+  /** The parameters of a layer in one direction, as the fields hold them now: they may be shared or replaced. */
+  #weights(layer: number, direction: string): RecurrentWeights {
+    const field = (name: string): unknown => Reflect.get(this, `${name}L${layer}${direction}`)
+    return {
+      weightIh: field('weightIh') as Parameter,
+      weightHh: field('weightHh') as Parameter,
+      biasIh: (field('biasIh') as Parameter | undefined) ?? null,
+      biasHh: (field('biasHh') as Parameter | undefined) ?? null,
+    }
   }
 
   /** input: [steps, batch, inputs], [batch, steps, inputs] with batchFirst, or [steps, inputs] alone. */
@@ -161,14 +173,14 @@ abstract class Recurrent extends Module {
     const dropping = this.training && this.dropout > 0
     const hidden: Tensor[] = []
     const cell: Tensor[] = []
-    for (const [layer, weights] of this.#weights.entries()) {
+    for (let layer = 0; layer < this.numLayers; layer++) {
       if (layer > 0 && dropping) x = drop(x, this.dropout, this.#generator)
-      const outputs = weights.map((own, direction) => {
+      const outputs = this.#directions.map((name, direction) => {
         const i = layer * directions + direction
         const made = recurrent(
           { kind: this.#kind, batchFirst: this.batchFirst, reverse: direction === 1 },
           x,
-          own,
+          this.#weights(layer, name),
           h0 && select(h0, 0, i),
           c0 && select(c0, 0, i),
         )
