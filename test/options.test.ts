@@ -77,3 +77,16 @@ test('state dicts are neither taken nor given while a function is traced', () =>
   expect(traced(() => layer.loadStateDict(state))).toThrow(/loadStateDict: cannot be called while compile\(\) traces/)
   expect(traced(() => optimizer.stateDict())).toThrow(/optim.Adam: stateDict while compile\(\) traces/)
 })
+
+test('images without elements have no windows', () => {
+  const none = lw.zeros([1, 1, 0, 2])
+  expect(() => lw.maxPool2d(none, { kernelSize: 2, padding: 1 })).toThrow(/maxPool2d: kernelSize is \[2, 2\] for input/)
+  expect(() => lw.avgPool2d(none, { kernelSize: 2, padding: 1 })).toThrow(/avgPool2d: kernelSize is \[2, 2\] for input/)
+})
+
+test('a state dict with a negative count of steps is refused', () => {
+  const optimizer = new optim.Adam(new nn.Linear(1, 1).parameters())
+  const saved = optimizer.stateDict()
+  saved.state['0.step']!.data[0] = -5
+  expect(() => optimizer.loadStateDict(saved)).toThrow(/0.step is -5, expected a number of steps >= 0/)
+})

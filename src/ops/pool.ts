@@ -74,7 +74,7 @@ function outSizes(op: string, x: Tensor, { kernel, stride, padding, dilation, ce
     // The last window begins inside the input or its padding on the left.
     return ceil && (count - 1) * s >= n + p ? count - 1 : count
   }) as [number, number]
-  if (sizes.some((n) => n < 1)) {
+  if (sizes.some((n) => n < 1) || x.shape.slice(-2).includes(0)) {
     throw new RangeError(
       `${op}: kernelSize is ${show(kernel)} for input ${show(x.shape)}, expected an input with at least one window; make the kernel smaller or add padding`,
     )

@@ -289,6 +289,8 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
         faults.push(`${key} has shape ${show(value.shape)}, expected ${show(shape)}`)
       else if (value.data.length !== sizeOf(shape))
         faults.push(`${key} has ${value.data.length} elements, expected ${sizeOf(shape)}`)
+      else if (counter === 'step' && !((value.data[0] as number) >= 0))
+        faults.push(`${key} is ${value.data[0]}, expected a number of steps >= 0`)
     }
     for (const key of Object.keys(state)) if (!own.has(key)) faults.push(`unexpected ${key}`)
     if (faults.length > 0) throw new Error(`${name}: loadStateDict: ${faults.join('; ')}`)
