@@ -301,3 +301,21 @@ test('a profile lists time, rate and bytes of each kernel, and changes no bit', 
   expect(String(profile)).toMatch(/kernel +size +calls +ms +share +GFLOP\/s +MB\n[\s\S]*adam[\s\S]*mean of 5 runs/)
   expect(() => lw.compile(() => 0, { profil: true } as never)).toThrow(/unknown option profil, expected profile/)
 })
+
+test('a returned view of an input has the values of each call, whether a command reads the input or not', () => {
+  const view = compile((x: Tensor) => x.reshape([3, 1]))
+  expect(view(tensor([1, 2, 3])).tolist()).toEqual([[1], [2], [3]])
+  expect(view(tensor([4, 5, 6])).tolist()).toEqual([[4], [5], [6]])
+  // Results may be inputs of the next call.
+  expect(view(view(tensor([7, 8, 9])).reshape([3])).tolist()).toEqual([[7], [8], [9]])
+})
+
+test('an index out of range is refused also where nobody uses what it gives', () => {
+  const weight = lw.ones([3, 2])
+  const run = lw.compile((x: lw.Tensor, index: lw.Tensor) => {
+    lw.embedding(index, weight)
+    return x.mul(2)
+  })
+  expect(run(lw.ones([1]), tensor(Int32Array.of(2))).item()).toBe(2)
+  expect(() => run(lw.ones([1]), tensor(Int32Array.of(3)))).toThrow(/embedding: index 3 at position 0/)
+})

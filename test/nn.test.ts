@@ -244,3 +244,30 @@ test('models print as PyTorch prints them, and summaries show shapes and counts'
   expect(() => nn.summary(model, [32, 783])).toThrow(/linear: input has shape \[32, 783\]/)
   expect(Object.getOwnPropertyNames(model)).not.toContain('forward')
 })
+
+test('shared weights are one parameter, with all of their names in the state dict, as in PyTorch', () => {
+  class Tied extends nn.Module {
+    readonly wte = new nn.Embedding(3, 2)
+    readonly lmHead = new nn.Linear(2, 3, { bias: false })
+    constructor() {
+      super()
+      Object.assign(this.lmHead, { weight: this.wte.weight })
+    }
+    forward(): void {}
+  }
+  const model = new Tied()
+  expect([...model.namedParameters()].map(([name]) => name)).toEqual(['wte.weight'])
+  const state = model.stateDict()
+  expect(Object.keys(state)).toEqual(['wte.weight', 'lm_head.weight'])
+  new Tied().loadStateDict(state)
+  expect(() => new Tied().loadStateDict({ 'wte.weight': state['wte.weight']! })).toThrow(/missing lm_head.weight/)
+})
+
+test('a recurrent layer computes with the parameters that its fields hold', () => {
+  const [a, b] = [new nn.LSTM(2, 2, { bidirectional: true }), new nn.LSTM(2, 2, { bidirectional: true })]
+  const x = lw.ones([3, 1, 2])
+  for (const [field, value] of Object.entries(b))
+    if (value instanceof nn.Parameter) Object.assign(a, { [field]: value })
+  expect(a.parameters()).toEqual(b.parameters())
+  expect(a.forward(x).output.tolist()).toEqual(b.forward(x).output.tolist())
+})

@@ -34,6 +34,7 @@ function activationIntoConv(producer: Command, command: Command): Command | null
   const activation = activations[command.kernel.name]
   if (activation === undefined || producer.kernel.name !== 'conv2d') return null
   if (producer.args[conv2dArgs.activation] !== Activation.none) return null
+  if (4 * (command.args[reluArgs.n] as number) !== (producer.args[conv2dArgs.out] as Operand).storage.bytes) return null
   const args = [...producer.args]
   args[conv2dArgs.out] = command.args[0] as Operand
   args[conv2dArgs.activation] = activation

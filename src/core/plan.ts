@@ -51,8 +51,13 @@ function dropDead(commands: readonly Command[], kept: ReadonlySet<Storage>): Com
     const command = commands[i] as Command
     const used = operands(command).map(({ role, operand }) => ({ role, storage: resolve(operand).storage }))
     const outputs = used.filter(({ role }) => writes(role))
-    // A command without outputs is there to refuse.
-    if (outputs.length > 0 && !outputs.some(({ storage }) => !storage.planned || wanted.has(storage))) continue
+    // What may refuse its data is wanted for that: eagerly it would. (checkFinite has no output at all.)
+    if (
+      !command.explain &&
+      outputs.length > 0 &&
+      !outputs.some(({ storage }) => !storage.planned || wanted.has(storage))
+    )
+      continue
     for (const { role, storage } of used) if (reads(role)) wanted.add(storage)
     live.push(command)
   }

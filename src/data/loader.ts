@@ -26,7 +26,7 @@ export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<S
   epoch = 0
 
   constructor(dataset: Dataset<Sample>, options: DataLoaderOptions = {}) {
-    checkOptions('DataLoader', options, ['batchSize', 'shuffle', 'seed', 'dropLast'])
+    checkOptions('DataLoader', options, ['batchSize', 'seed'], ['shuffle', 'dropLast'])
     const { batchSize = 1, shuffle = false, seed = 0, dropLast = false } = options
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new RangeError(`DataLoader: batchSize is ${batchSize}, expected a whole number >= 1`)

@@ -22,7 +22,7 @@ export interface KlDivOptions {
  *  input: logarithms of probabilities, any shape; target: probabilities, the same shape.
  *  torch.nn.functional.kl_div. */
 export function klDiv(input: Value, target: Value, options: KlDivOptions = {}): Tensor {
-  checkOptions('klDiv', options, ['reduction', 'logTarget'])
+  checkOptions('klDiv', options, ['reduction'], ['logTarget'])
   const { reduction = 'mean', logTarget = false } = options
   if (!['mean', 'sum', 'none', 'batchMean'].includes(reduction)) {
     throw new TypeError(`klDiv: reduction is ${String(reduction)}, expected 'mean', 'sum', 'none' or 'batchMean'`)
@@ -51,7 +51,7 @@ export interface PoissonNllOptions extends LossOptions {
  *  + target ln target - target + ln(2π target)/2 where target > 1.  input, target: any shape, the same.
  *  torch.nn.functional.poisson_nll_loss. */
 export function poissonNll(input: Value, target: Value, options: PoissonNllOptions = {}): Tensor {
-  checkOptions('poissonNll', options, ['reduction', 'logInput', 'full', 'eps'])
+  checkOptions('poissonNll', options, ['reduction', 'eps'], ['logInput', 'full'])
   checkReduction('poissonNll', options)
   const { logInput = true, full = false, eps = 1e-8 } = options
   if (!(eps >= 0 && eps < Infinity)) throw new RangeError(`poissonNll: eps is ${eps}, expected a number >= 0`)
@@ -75,7 +75,7 @@ export interface GaussianNllOptions extends LossOptions {
  *  input, target: any shape, the same; variance: the same shape, or without the last axis, or with 1 there.
  *  Throws when a variance is below 0 or NaN. torch.nn.functional.gaussian_nll_loss. */
 export function gaussianNll(input: Value, target: Value, variance: Value, options: GaussianNllOptions = {}): Tensor {
-  checkOptions('gaussianNll', options, ['reduction', 'full', 'eps'])
+  checkOptions('gaussianNll', options, ['reduction', 'eps'], ['full'])
   checkReduction('gaussianNll', options)
   const { full = false, eps = 1e-6 } = options
   if (!(eps > 0 && eps < Infinity)) throw new RangeError(`gaussianNll: eps is ${eps}, expected a number > 0`)

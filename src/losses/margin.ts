@@ -102,7 +102,7 @@ export function tripletMargin(
   options: TripletMarginOptions = {},
 ): Tensor {
   const op = 'tripletMargin'
-  checkOptions(op, options, ['reduction', 'margin', 'p', 'eps', 'swap'])
+  checkOptions(op, options, ['reduction', 'margin', 'p', 'eps'], ['swap'])
   checkReduction(op, options)
   const { margin = 1, p = 2, eps = 1e-6, swap = false } = options
   checkMargin(op, margin)

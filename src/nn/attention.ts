@@ -71,7 +71,7 @@ export class MultiheadAttention extends Module {
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super()
     const caller = 'nn.MultiheadAttention'
-    checkOptions(caller, options, ['dropout', 'bias', 'kdim', 'vdim', 'batchFirst', 'generator'])
+    checkOptions(caller, options, ['dropout', 'kdim', 'vdim', 'generator'], ['bias', 'batchFirst'])
     const { dropout = 0, bias = true, kdim = embedDim, vdim = embedDim, batchFirst = false, generator } = options
     for (const [name, value] of Object.entries({ embedDim, numHeads, kdim, vdim })) {
       if (!Number.isInteger(value) || value < 1)
@@ -104,7 +104,7 @@ export class MultiheadAttention extends Module {
     masks: MultiheadMasks = {},
   ): { output: Tensor; weights: Tensor | null } {
     const op = 'nn.MultiheadAttention.forward'
-    checkOptions(op, masks, ['keyPaddingMask', 'attnMask', 'isCausal', 'needWeights'])
+    checkOptions(op, masks, ['keyPaddingMask', 'attnMask'], ['isCausal', 'needWeights'])
     const { isCausal = false, needWeights = true } = masks
     const { embedDim: E, numHeads, batchFirst } = this
     const same = query === key && key === value
@@ -228,7 +228,7 @@ export class RotaryEmbedding extends Module {
 
   constructor(dim: number, options: RotaryEmbeddingOptions = {}) {
     super()
-    checkOptions('nn.RotaryEmbedding', options, ['base', 'interleaved', 'maxLength'])
+    checkOptions('nn.RotaryEmbedding', options, ['base', 'maxLength'], ['interleaved'])
     const { base = 10000, interleaved = false, maxLength = 2048 } = options
     if (!Number.isInteger(dim) || dim < 2 || dim % 2 !== 0)
       throw new RangeError(`nn.RotaryEmbedding: dim is ${dim}, expected an even number >= 2`)

@@ -25,7 +25,7 @@ export class Bilinear extends Module {
 
   constructor(in1Features: number, in2Features: number, outFeatures: number, options: BilinearOptions = {}) {
     super()
-    checkOptions('nn.Bilinear', options, ['bias', 'generator'])
+    checkOptions('nn.Bilinear', options, ['generator'], ['bias'])
     const { bias = true, generator } = options
     for (const [name, value] of Object.entries({ in1Features, in2Features, outFeatures })) {
       if (!Number.isInteger(value) || value < 0)

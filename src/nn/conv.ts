@@ -58,8 +58,7 @@ function forFunction<O extends Learned>({ bias: _, generator: __, ...rest }: O):
   return rest
 }
 
-const learned = ['bias', 'generator']
-const shared = ['stride', 'padding', 'dilation', 'groups', ...learned]
+const shared = ['stride', 'padding', 'dilation', 'groups', 'generator']
 
 /** y = x ∗ weight + bias on images.  x: [batch, inChannels, height, width], y: [batch, outChannels, height', width'] (see
  *  conv2d); weight: [outChannels, inChannels / groups, kernelHeight, kernelWidth], bias: [outChannels], both from
@@ -72,7 +71,7 @@ export class Conv2d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
     super()
     const layer = 'nn.Conv2d'
-    checkOptions(layer, options, shared)
+    checkOptions(layer, options, shared, ['bias'])
     const { groups = 1, padding = 0, stride = 1, dilation = 1, bias = true, generator } = options
     checkChannels(layer, inChannels, outChannels, groups)
     const kernel = pair(layer, 'kernelSize', kernelSize, 1)
@@ -120,7 +119,7 @@ export class Conv1d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dOptions = {}) {
     super()
     const layer = 'nn.Conv1d'
-    checkOptions(layer, options, shared)
+    checkOptions(layer, options, shared, ['bias'])
     const { groups = 1, padding = 0, stride = 1, dilation = 1, bias = true, generator } = options
     checkChannels(layer, inChannels, outChannels, groups)
     const one = (name: string, value: unknown, least: number): void => {
@@ -158,7 +157,7 @@ export class ConvTranspose2d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: ConvTranspose2dOptions = {}) {
     super()
     const layer = 'nn.ConvTranspose2d'
-    checkOptions(layer, options, [...shared, 'outputPadding'])
+    checkOptions(layer, options, [...shared, 'outputPadding'], ['bias'])
     const { groups = 1, bias = true, generator, stride = 1, padding = 0, outputPadding = 0, dilation = 1 } = options
     checkChannels(layer, inChannels, outChannels, groups)
     const kernel = pair(layer, 'kernelSize', kernelSize, 1)

@@ -21,7 +21,7 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()
-    checkOptions('nn.Linear', options, ['bias', 'generator'])
+    checkOptions('nn.Linear', options, ['generator'], ['bias'])
     const { bias = true, generator } = options
     for (const [name, value] of Object.entries({ inFeatures, outFeatures })) {
       if (!Number.isInteger(value) || value < 0)

@@ -1,5 +1,6 @@
 import { currentTrace } from '../core/engine.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
+import { checkOptions } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
@@ -87,7 +88,11 @@ export abstract class Module {
 
   /** Parameters here and in the modules inside, each once, with PyTorch's dotted names. */
   *namedParameters(): Generator<[string, Parameter]> {
-    for (const [name, value] of this.#state(new Set())) if (value instanceof Parameter) yield [name, value]
+    const seen = new Set<Tensor>()
+    for (const [name, value] of this.#state()) {
+      if (value instanceof Parameter && !seen.has(value)) yield [name, value]
+      seen.add(value)
+    }
   }
 
   parameters(): Parameter[] {
@@ -96,20 +101,22 @@ export abstract class Module {
 
   /** Buffers here and in the modules inside, each once, with PyTorch's dotted names. */
   *namedBuffers(): Generator<[string, Buffer]> {
-    for (const [name, value] of this.#state(new Set())) if (value instanceof Buffer) yield [name, value]
+    const seen = new Set<Tensor>()
+    for (const [name, value] of this.#state()) {
+      if (value instanceof Buffer && !seen.has(value)) yield [name, value]
+      seen.add(value)
+    }
   }
 
   buffers(): Buffer[] {
     return [...this.namedBuffers()].map(([, buffer]) => buffer)
   }
 
-  *#state(seen: Set<Tensor>, prefix = ''): Generator<[string, Parameter | Buffer]> {
-    for (const [name, value] of fields(this)) {
-      if (!(value instanceof Parameter || value instanceof Buffer) || seen.has(value)) continue
-      seen.add(value)
-      yield [prefix + name, value]
-    }
-    for (const [name, child] of this.children()) yield* child.#state(seen, `${prefix}${name}.`)
+  /** Parameters and buffers by name; one that is in two places has two names. */
+  *#state(prefix = ''): Generator<[string, Parameter | Buffer]> {
+    for (const [name, value] of fields(this))
+      if (value instanceof Parameter || value instanceof Buffer) yield [prefix + name, value]
+    for (const [name, child] of this.children()) yield* child.#state(`${prefix}${name}.`)
   }
 
   /** Freezes all parameters here and inside (false), or lets them learn (true). Compiled functions follow.
@@ -153,10 +160,11 @@ export abstract class Module {
     }
   }
 
-  /** Copies of all parameters and persistent buffers by name: what io's formats write. */
+  /** Copies of all parameters and persistent buffers by name: what io's formats write. As in PyTorch, what is shared
+   *  (tied weights) stands under each of its names. */
   stateDict(): StateDict {
     return Object.fromEntries(
-      [...this.#state(new Set())].flatMap(([name, value]) =>
+      [...this.#state()].flatMap(([name, value]) =>
         value instanceof Buffer && !value.persistent ? [] : [[name, { shape: value.shape, data: value.data() }]],
       ),
     )
@@ -168,11 +176,17 @@ export abstract class Module {
    *  side only. torch.nn.Module.load_state_dict. */
   loadStateDict(
     state: Record<string, NDArray | Tensor>,
-    { strict = true }: { strict?: boolean } = {},
+    options: { strict?: boolean } = {},
   ): { missing: string[]; unexpected: string[] } {
+    if (currentTrace())
+      throw new Error(
+        'loadStateDict: cannot be called while compile() traces; call it outside of the compiled function',
+      )
+    checkOptions('loadStateDict', options, [], ['strict'])
+    const { strict = true } = options
     if (typeof state !== 'object' || state === null)
       throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)
-    const own = new Map([...this.#state(new Set())].filter(([, x]) => x instanceof Parameter || x.persistent))
+    const own = new Map([...this.#state()].filter(([, x]) => x instanceof Parameter || x.persistent))
     const faults: string[] = []
     const missing: string[] = []
     const unexpected = Object.keys(state).filter((name) => !own.has(name))

@@ -37,7 +37,7 @@ export class LayerNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
     super()
-    checkOptions('nn.LayerNorm', options, ['eps', 'elementwiseAffine', 'bias'])
+    checkOptions('nn.LayerNorm', options, ['eps'], ['elementwiseAffine', 'bias'])
     const { eps = 1e-5, elementwiseAffine = true, bias = true } = options
     this.normalizedShape = normalizedShapeOf('nn.LayerNorm', normalizedShape)
     checkEps('nn.LayerNorm', eps)
@@ -72,7 +72,7 @@ export class RMSNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: RMSNormOptions = {}) {
     super()
-    checkOptions('nn.RMSNorm', options, ['eps', 'elementwiseAffine'])
+    checkOptions('nn.RMSNorm', options, ['eps'], ['elementwiseAffine'])
     const { eps = 2 ** -23, elementwiseAffine = true } = options
     this.normalizedShape = normalizedShapeOf('nn.RMSNorm', normalizedShape)
     checkEps('nn.RMSNorm', eps)
@@ -112,7 +112,7 @@ export class GroupNorm extends Module {
 
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super()
-    checkOptions('nn.GroupNorm', options, ['eps', 'affine'])
+    checkOptions('nn.GroupNorm', options, ['eps'], ['affine'])
     const { eps = 1e-5, affine = true } = options
     checkCount('nn.GroupNorm', 'numGroups', numGroups, 1)
     checkCount('nn.GroupNorm', 'numChannels', numChannels)
@@ -176,7 +176,7 @@ abstract class BatchNorm extends Module {
     options: BatchNormLayerOptions = {},
   ) {
     super()
-    checkOptions(name, options, ['eps', 'momentum', 'affine', 'trackRunningStats'])
+    checkOptions(name, options, ['eps', 'momentum'], ['affine', 'trackRunningStats'])
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options
     checkCount(name, 'numFeatures', numFeatures)
     checkEps(name, eps)

@@ -43,7 +43,8 @@ export interface LSTMState {
   cell: Tensor
 }
 
-const names = ['numLayers', 'bias', 'batchFirst', 'dropout', 'bidirectional', 'generator']
+const names = ['numLayers', 'dropout', 'generator']
+const switches = ['bias', 'batchFirst', 'bidirectional']
 
 function checkSizes(caller: string, sizes: Record<string, number>): void {
   for (const [name, value] of Object.entries(sizes))
@@ -55,6 +56,9 @@ function checkShapeIs(caller: string, name: string, x: Tensor, shape: Shape): vo
   if (!sameShape(x.shape, shape))
     throw new RangeError(`${caller}: ${name} has shape ${show(x.shape)}, expected ${show(shape)}`)
 }
+
+/** Names of a state; what a forward returned may be the state of the next. */
+const stateNames = ['hidden', 'cell', 'output']
 
 /** The parameters of one layer in one direction, all from U(±1/√H). */
 function makeWeights(
@@ -87,8 +91,6 @@ abstract class Recurrent extends Module {
   readonly #caller: string
   readonly #bias: boolean
   readonly #generator: Generator | undefined
-  /** By layer, then direction. */
-  readonly #weights: RecurrentWeights[][]
 
   constructor(
     caller: string,
@@ -99,7 +101,7 @@ abstract class Recurrent extends Module {
     more: readonly string[] = [],
   ) {
     super()
-    checkOptions(caller, options, [...names, ...more])
+    checkOptions(caller, options, [...names, ...more], switches)
     const { numLayers = 1, bias = true, batchFirst = false, dropout = 0, bidirectional = false, generator } = options
     checkSizes(caller, { inputSize, hiddenSize, numLayers })
     if (!(dropout >= 0 && dropout <= 1))
@@ -114,16 +116,30 @@ abstract class Recurrent extends Module {
     this.#caller = caller
     this.#bias = bias
     this.#generator = generator
-    const directions = bidirectional ? ['', 'Reverse'] : ['']
-    this.#weights = Array.from({ length: numLayers }, (_, layer) =>
-      directions.map((direction) => {
-        const inputs = layer === 0 ? inputSize : hiddenSize * directions.length
+    for (let layer = 0; layer < numLayers; layer++) {
+      for (const direction of this.#directions) {
+        const inputs = layer === 0 ? inputSize : hiddenSize * this.#directions.length
         const weights = makeWeights(kind, inputs, hiddenSize, bias, generator)
         for (const [name, parameter] of Object.entries(weights))
           if (parameter) Object.assign(this, { [`${name}L${layer}${direction}`]: parameter })
-        return weights as RecurrentWeights
-      }),
-    )
+      }
+    }
+  }
+
+  /** What directions add to the names of parameters. */
+  get #directions(): readonly string[] {
+    return this.bidirectional ? ['', 'Reverse'] : ['']
+  }
+
+  /** The parameters of a layer in one direction, as the fields hold them now: they may be shared or replaced. */
+  #weights(layer: number, direction: string): RecurrentWeights {
+    const field = (name: string): unknown => Reflect.get(this, `${name}L${layer}${direction}`)
+    return {
+      weightIh: field('weightIh') as Parameter,
+      weightHh: field('weightHh') as Parameter,
+      biasIh: (field('biasIh') as Parameter | undefined) ?? null,
+      biasHh: (field('biasHh') as Parameter | undefined) ?? null,
+    }
   }
 
   /** input: [steps, batch, inputs], [batch, steps, inputs] with batchFirst, or [steps, inputs] alone. */
@@ -157,14 +173,14 @@ abstract class Recurrent extends Module {
     const dropping = this.training && this.dropout > 0
     const hidden: Tensor[] = []
     const cell: Tensor[] = []
-    for (const [layer, weights] of this.#weights.entries()) {
+    for (let layer = 0; layer < this.numLayers; layer++) {
       if (layer > 0 && dropping) x = drop(x, this.dropout, this.#generator)
-      const outputs = weights.map((own, direction) => {
+      const outputs = this.#directions.map((name, direction) => {
         const i = layer * directions + direction
         const made = recurrent(
           { kind: this.#kind, batchFirst: this.batchFirst, reverse: direction === 1 },
           x,
-          own,
+          this.#weights(layer, name),
           h0 && select(h0, 0, i),
           c0 && select(c0, 0, i),
         )
@@ -229,6 +245,7 @@ export class LSTM extends Recurrent {
   }
 
   forward(input: Value, state: Partial<LSTMState> = {}): RecurrentOutput & LSTMState {
+    checkOptions('nn.LSTM.forward: state', state, stateNames)
     const { output, hidden, cell } = this.run(input, { hidden: state.hidden, cell: state.cell })
     return { output, hidden, cell: cell as Tensor }
   }
@@ -279,7 +296,7 @@ abstract class RecurrentCell extends Module {
     more: readonly string[] = [],
   ) {
     super()
-    checkOptions(caller, options, ['bias', 'generator', ...more])
+    checkOptions(caller, options, ['generator', ...more], ['bias'])
     checkSizes(caller, { inputSize, hiddenSize })
     const weights = makeWeights(kind, inputSize, hiddenSize, options.bias ?? true, options.generator)
     this.inputSize = inputSize
@@ -346,6 +363,7 @@ export class LSTMCell extends RecurrentCell {
   }
 
   forward(input: Value, state: Partial<LSTMState> = {}): LSTMState {
+    checkOptions('nn.LSTMCell.forward: state', state, stateNames)
     const { hidden, cell } = this.run(input, { hidden: state.hidden, cell: state.cell })
     return { hidden, cell: cell as Tensor }
   }

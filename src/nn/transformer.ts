@@ -37,15 +37,7 @@ export interface TransformerMasks {
   isCausal?: boolean
 }
 
-const layerNames = [
-  'dimFeedforward',
-  'dropout',
-  'activation',
-  'layerNormEps',
-  'batchFirst',
-  'normFirst',
-  'generator',
-] as const
+const layerNames = ['dimFeedforward', 'dropout', 'activation', 'layerNormEps', 'generator']
 
 /** Self-attention and a feed-forward network, each with a residual and a LayerNorm: x = norm1(x + attention(x)), x =
  *  norm2(x + linear2(activation(linear1(x)))); with normFirst x = x + attention(norm1(x)), x = x + ff(norm2(x)).
@@ -65,7 +57,7 @@ export class TransformerEncoderLayer extends Module {
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
     super()
     const caller = 'nn.TransformerEncoderLayer'
-    checkOptions(caller, options, layerNames)
+    checkOptions(caller, options, layerNames, ['batchFirst', 'normFirst'])
     const { dimFeedforward = 2048, dropout = 0.1, activation = 'relu', layerNormEps = 1e-5 } = options
     const { batchFirst = false, normFirst = false } = options
     if (activation !== 'relu' && activation !== 'gelu' && typeof activation !== 'function')
@@ -85,7 +77,7 @@ export class TransformerEncoderLayer extends Module {
 
   forward(src: Value, masks: TransformerMasks = {}): Tensor {
     const op = 'nn.TransformerEncoderLayer.forward'
-    checkOptions(op, masks, ['mask', 'keyPaddingMask', 'isCausal'])
+    checkOptions(op, masks, ['mask', 'keyPaddingMask'], ['isCausal'])
     let x = float(op, 'src', src)
     if (this.normFirst) {
       x = add(x, this.#attend(this.norm1.forward(x), masks))

@@ -5,15 +5,16 @@ import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
-import { record } from '../tensor/tape.ts'
+import { noGrad, record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { reshape, to, transpose } from './copy.ts'
 import { zeros } from './create.ts'
-import { add, mul, where } from './elementwise.ts'
+import { add, equal, mul, where } from './elementwise.ts'
 import { matmul } from './gemm.ts'
 import { checked, float, type Value } from './input.ts'
 import { defaultGenerator, type Generator } from './random.ts'
+import { max } from './reduce.ts'
 import { softmax } from './softmax.ts'
 
 /** Where queries, keys, values or results lie: in tensor number `input`, from element `offset` on, with strides of
@@ -72,9 +73,7 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
   )
   // Gradients that came to the weights wait here for those of the output, whose rule runs later.
   let dweights: Tensor | null = null
-  let made: { dy: Tensor; gradients: Tensor[] } | null = null
-  const gradients = (dy: Tensor): Tensor[] => {
-    if (made?.dy === dy) return made.gradients
+  const { rules } = together(inputs, (dy) => {
     const d = inputs.map((x) => empty(`${op} gradient`, x.shape))
     const [dq, dk, dv] = [a.q, a.k, a.v].map((heads) => part(d, heads)) as [Operand, Operand, Operand]
     const packed = Math.max(Dv * panels(S), T * panels(D)) + Math.max(S * panels(D), T * panels(Dv))
@@ -86,15 +85,9 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
       ),
     )
     dweights = null
-    made = { dy, gradients: d }
     return d
-  }
-  record(
-    op,
-    output,
-    inputs,
-    inputs.map((_, i) => (dy: Tensor) => gradients(dy)[i] as Tensor),
-  )
+  })
+  record(op, output, inputs, rules)
   record(
     `${op} weights`,
     weights,
@@ -137,14 +130,14 @@ export interface AttentionOptions {
   generator?: Generator
 }
 
-const attentionOptions = ['mask', 'isCausal', 'dropout', 'scale', 'generator']
+const attentionOptions = ['mask', 'dropout', 'scale', 'generator']
 
 /** softmax(scale q kᵀ + mask) v.  q: [..., T, D]; k: [..., S, D]; v: [..., S, Dv]; result: [..., T, Dv], with at most
  *  two leading axes (batch, heads), the same for all three. A query that sees no key gives 0.
  *  torch.nn.functional.scaled_dot_product_attention. */
 export function scaledDotProductAttention(q: Value, k: Value, v: Value, options: AttentionOptions = {}): Tensor {
   const op = 'scaledDotProductAttention'
-  checkOptions(op, options, attentionOptions)
+  checkOptions(op, options, attentionOptions, ['isCausal'])
   const { isCausal = false, dropout = 0 } = options
   const [queries, keys, values] = [float(op, 'q', q), float(op, 'k', k), float(op, 'v', v)]
   const lead = queries.shape.slice(0, -2)
@@ -171,7 +164,10 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
   if (mask?.requiresGrad) {
     if (isCausal || dropout > 0)
       throw new Error(`${op}: mask requires a gradient, which goes neither with isCausal nor with dropout; detach() it`)
-    return matmul(softmax(add(mul(matmul(queries, transpose(keys)), scale), mask)), values)
+    const scores = add(mul(matmul(queries, transpose(keys)), scale), mask)
+    if (S === 0) return matmul(scores, values)
+    const hidden = noGrad(() => equal(max(scores, { axis: -1, keepDim: true }).values, Number.NEGATIVE_INFINITY))
+    return matmul(where(hidden, 0, softmax(where(hidden, 0, scores))), values)
   }
   const [batch, heads] = [1, 1, ...lead].slice(-2) as [number, number]
   const dense = (rows: number, width: number) => [heads * rows * width, rows * width, width] as const
@@ -207,7 +203,7 @@ export interface RotaryOptions {
 /** Each pair (a, b) of a row turned by an angle: (a cos - b sin, b cos + a sin).  x: [..., T, D]; cosines, sines:
  *  [T, D / 2]; result: as x. See nn.RotaryEmbedding. */
 export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: RotaryOptions = {}): Tensor {
-  checkOptions('rotary', options, ['interleaved'])
+  checkOptions('rotary', options, [], ['interleaved'])
   const a = float('rotary', 'x', x)
   if (a.ndim < 2) throw new RangeError(`rotary: x has shape ${show(a.shape)}, expected [..., T, D]`)
   const [T, D] = a.shape.slice(-2) as [number, number]

@@ -38,10 +38,14 @@ export interface ConvTransposeOptions {
   groups?: number
 }
 
+/** A whole number from `least` on that fits the kernels' 32 bits. */
+const isCount = (n: unknown, least: number): boolean =>
+  Number.isInteger(n) && (n as number) >= least && (n as number) < 2 ** 31
+
 /** Both numbers of a pair, whole and at least `least`. */
 export function pair(op: string, name: string, value: Pair, least: number): [number, number] {
   const list = typeof value === 'number' ? [value, value] : value
-  if (!Array.isArray(list) || list.length !== 2 || list.some((n) => !Number.isInteger(n) || n < least)) {
+  if (!Array.isArray(list) || list.length !== 2 || list.some((n) => !isCount(n, least))) {
     throw new RangeError(
       `${op}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least} or two of them, [height, width]`,
     )
@@ -201,7 +205,7 @@ const names = ['stride', 'padding', 'dilation', 'groups']
 
 /** One whole number as the width of a pair whose height does nothing. */
 export function lengthwise(op: string, name: string, value: unknown, least: number, height: number): [number, number] {
-  if (!Number.isInteger(value) || (value as number) < least)
+  if (!isCount(value, least))
     throw new RangeError(`${op}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least}`)
   return [height, value as number]
 }

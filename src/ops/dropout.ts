@@ -48,5 +48,6 @@ export function dropout2d(x: Value, p = 0.5, generator: Generator = defaultGener
 }
 
 export function checkProbability(caller: string, p: number): void {
-  if (!(p >= 0 && p <= 1)) throw new RangeError(`${caller}: p is ${String(p)}, expected a probability from 0 to 1`)
+  if (!(typeof p === 'number' && p >= 0 && p <= 1))
+    throw new RangeError(`${caller}: p is ${String(p)}, expected a probability from 0 to 1`)
 }

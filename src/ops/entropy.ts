@@ -112,7 +112,7 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
   checkOptions(op, options, ['reduction', 'weight', 'ignoreIndex', 'labelSmoothing'])
   checkReduction(op, options)
   const { labelSmoothing: smoothing = 0 } = options
-  if (!(smoothing >= 0 && smoothing <= 1))
+  if (!(typeof smoothing === 'number' && smoothing >= 0 && smoothing <= 1))
     throw new RangeError(`${op}: labelSmoothing is ${smoothing}, expected a number from 0 to 1`)
   const x = float(op, 'logits', logits)
   const scores = scoresOf(op, 'logits', x)

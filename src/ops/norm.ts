@@ -148,8 +148,8 @@ export function checkMomentum(op: string, momentum: unknown): void {
  *  fewer than two values a channel in training. torch.nn.functional.batch_norm. */
 export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
   const op = 'batchNorm'
-  const names = ['weight', 'bias', 'eps', 'runningMean', 'runningVar', 'batchesTracked', 'training', 'momentum']
-  checkOptions(op, options, names)
+  const names = ['weight', 'bias', 'eps', 'runningMean', 'runningVar', 'batchesTracked', 'momentum']
+  checkOptions(op, options, names, ['training'])
   const a = float(op, 'x', x)
   const { eps = 1e-5, training = false, momentum = 0.1, batchesTracked = null } = options
   checkEps(op, eps)

@@ -41,16 +41,13 @@ interface Windows {
   ceil: boolean
 }
 
-const common = ['kernelSize', 'stride', 'padding', 'ceilMode']
-const flag = (op: string, name: string, value: unknown): boolean => {
-  if (typeof value !== 'boolean') throw new TypeError(`${op}: ${name} is ${String(value)}, expected true or false`)
-  return value
-}
+const common = ['kernelSize', 'stride', 'padding']
 
 /** The options of a pooling in full, checked; `flat` for those of one axis. */
 export function windows(op: string, options: PoolOptionsOf<Pair> & Dilated<Pair> & Counted, flat: boolean): Windows {
   const maximum = /max/i.test(op)
-  checkOptions(op, options, [...common, maximum ? 'dilation' : 'countIncludePad'])
+  if (maximum) checkOptions(op, options, [...common, 'dilation'], ['ceilMode'])
+  else checkOptions(op, options, common, ['ceilMode', 'countIncludePad'])
   const both = (name: string, value: Pair, least: number, height: number): [number, number] =>
     flat ? lengthwise(op, name, value, least, height) : pair(op, name, value, least)
   const { kernelSize, stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = options
@@ -59,9 +56,8 @@ export function windows(op: string, options: PoolOptionsOf<Pair> & Dilated<Pair>
     stride: both('stride', stride, 1, 1),
     padding: both('padding', padding, 0, 0),
     dilation: both('dilation', dilation, 1, 1),
-    ceil: flag(op, 'ceilMode', ceilMode),
+    ceil: ceilMode,
   }
-  flag(op, 'countIncludePad', options.countIncludePad ?? true)
   if (found.padding.some((n, i) => 2 * n > (found.kernel[i] as number))) {
     throw new RangeError(
       `${op}: padding is ${JSON.stringify(padding)}, expected at most half of kernelSize ${JSON.stringify(kernelSize)}`,
@@ -78,7 +74,7 @@ function outSizes(op: string, x: Tensor, { kernel, stride, padding, dilation, ce
     // The last window begins inside the input or its padding on the left.
     return ceil && (count - 1) * s >= n + p ? count - 1 : count
   }) as [number, number]
-  if (sizes.some((n) => n < 1)) {
+  if (sizes.some((n) => n < 1) || x.shape.slice(-2).includes(0)) {
     throw new RangeError(
       `${op}: kernelSize is ${show(kernel)} for input ${show(x.shape)}, expected an input with at least one window; make the kernel smaller or add padding`,
     )

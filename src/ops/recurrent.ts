@@ -4,7 +4,7 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import { record } from '../tensor/tape.ts'
+import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { zeros } from './create.ts'
 import { linear, product } from './gemm.ts'
@@ -69,19 +69,10 @@ export function recurrent(
 
   // The gradient of the last cell waits here for that of the output, whose rule runs later.
   let dcell: Tensor | null = null
-  interface Gradients {
-    readonly dy: Tensor
-    /** Of x and of the recurrent products: the same but for a GRU. */
-    readonly dx: Tensor
-    readonly dm: Tensor
-    readonly before: Tensor
-    readonly dh0: Tensor
-    readonly dc0: Tensor | null
-  }
-  let made: Gradients | null = null
-  const gradients = (dy: Tensor): Gradients => {
-    if (made?.dy === dy) return made
+  const given = [projected, weightHh, biasHh, h0, c0]
+  const { inputs, rules } = together(given, (dy, [, ofWeight, ofBias]) => {
     const name = `${op} gradient`
+    // Of x and of the recurrent products: the same but for a GRU.
     const dx = empty(name, wide(G))
     const dm = kind === 'gru' ? empty(name, wide(G)) : dx
     const before = empty(name, wide(1))
@@ -96,28 +87,12 @@ export function recurrent(
       return core.rnnBackward(dx, before, dh0, dy, output, h0, weightHh, buffer, ...sizes, activation)
     })
     dcell = null
-    made = { dy, dx, dm, before, dh0, dc0 }
-    return made
-  }
-  const rows = (t: Tensor, width: number) => viewOf(t, [batch * steps, width])
-  const inputs: [Tensor | null, (g: Gradients) => Tensor][] = [
-    [projected, ({ dx }) => dx],
-    [weightHh, ({ dm, before }) => product(`${op} gradient`, rows(dm, G * H), rows(before, H), { transposeA: true })],
-    [biasHh, ({ dm }) => sumTo(rows(dm, G * H), [G * H])],
-    [h0, ({ dh0 }) => dh0],
-    [c0, ({ dc0 }) => dc0 as Tensor],
-  ]
-  const present = inputs.filter(([input]) => input !== null) as [Tensor, (g: Gradients) => Tensor][]
-  record(
-    op,
-    output,
-    present.map(([input]) => input),
-    present.map(
-      ([, rule]) =>
-        (dy: Tensor) =>
-          rule(gradients(dy)),
-    ),
-  )
+    const rows = (t: Tensor, width: number) => viewOf(t, [batch * steps, width])
+    const dweight = ofWeight ? product(name, rows(dm, G * H), rows(before, H), { transposeA: true }) : null
+    const dbias = ofBias ? sumTo(rows(dm, G * H), [G * H]) : null
+    return [dx, dweight, dbias, dh0, dc0]
+  })
+  record(op, output, inputs, rules)
   const last = (all: Tensor): Tensor => select(all, batchFirst ? 1 : 0, reverse ? 0 : -1)
   const cell =
     cells &&

@@ -50,7 +50,7 @@ function reduced(op: string, x: Tensor, axes: readonly number[], scale: number):
 }
 
 function sumScaled(op: string, x: Tensor, options: ReduceOptions, scale: (count: number) => number): Tensor {
-  checkOptions(op, options, ['axis', 'keepDim'])
+  checkOptions(op, options, ['axis'], ['keepDim'])
   const { axis, keepDim = false } = options
   const axes = axesOf(op, x.ndim, axis)
   const factor = scale(axes.reduce((count, a) => count * (x.shape[a] as number), 1))
@@ -100,7 +100,7 @@ export function sumTo(dy: Tensor, shape: Shape): Tensor {
 /** The largest element along `axis`, and the index of the first one; NaN counts as the largest. The
  *  gradient goes to that element. Without axis: over all elements. torch.max. */
 export function max(x: Value, options: { axis?: number; keepDim?: boolean } = {}): { values: Tensor; indices: Tensor } {
-  checkOptions('max', options, ['axis', 'keepDim'])
+  checkOptions('max', options, ['axis'], ['keepDim'])
   const { axis, keepDim = false } = options
   const { a, d, outer, size, inner } = aroundAxis('max', x, axis)
   if (size === 0)
@@ -151,7 +151,7 @@ function aroundAxis(op: string, x: Value, axis: number | undefined) {
 
 /** Π x along `axis`; without axis, of all elements. The gradient is right also where elements are 0. torch.prod. */
 export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
-  checkOptions('prod', options, ['axis', 'keepDim'])
+  checkOptions('prod', options, ['axis'], ['keepDim'])
   const { axis, keepDim = false } = options
   const { a, d, outer, size, inner } = aroundAxis('prod', x, axis)
   const kept = keepDim && axis !== undefined
@@ -193,7 +193,7 @@ export interface VarianceOptions extends ReduceOptions {
 
 /** Σ (x - mean)² / (count - correction) over `axis`. torch.var. */
 export function variance(x: Value, settings: VarianceOptions = {}): Tensor {
-  checkOptions('variance', settings, ['axis', 'keepDim', 'correction'])
+  checkOptions('variance', settings, ['axis', 'correction'], ['keepDim'])
   const { correction = 1, ...options } = settings
   if (!Number.isFinite(correction))
     throw new TypeError(`variance: correction is ${String(correction)}, expected a number`)
@@ -226,7 +226,7 @@ export function cosineSimilarity(a: Value, b: Value, options: { axis?: number; e
 
 /** ln Σ exp(x) over `axis`, without overflow. torch.logsumexp. */
 export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
-  checkOptions('logSumExp', options, ['axis', 'keepDim'])
+  checkOptions('logSumExp', options, ['axis'], ['keepDim'])
   const a = float('logSumExp', 'x', x)
   const axes = axesOf('logSumExp', a.ndim, options.axis)
   // Any shift gives the same value and gradient; the largest keeps exp finite. An infinite one shifts nothing.
@@ -247,7 +247,7 @@ export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
 /** (Σ |x|^p)^(1/p) over `axis`; p = 2 by default, Infinity for the largest |x|, 0 for the count of x ≠ 0.
  *  The gradient at 0 is 0. torch.linalg.vector_norm. */
 export function norm(x: Value, settings: ReduceOptions & { p?: number } = {}): Tensor {
-  checkOptions('norm', settings, ['axis', 'keepDim', 'p'])
+  checkOptions('norm', settings, ['axis', 'p'], ['keepDim'])
   const { p = 2, ...options } = settings
   const a = float('norm', 'x', x)
   if (!(p >= 0)) throw new RangeError(`norm: p is ${p}, expected a number from 0 to Infinity`)

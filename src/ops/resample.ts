@@ -31,7 +31,7 @@ interface Target {
 
 /** The options in full, checked. */
 export function target(op: string, options: InterpolateOptions): Target {
-  checkOptions(op, options, ['size', 'scaleFactor', 'mode', 'alignCorners'])
+  checkOptions(op, options, ['size', 'scaleFactor', 'mode'], ['alignCorners'])
   const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options
   if ((size === undefined) === (scaleFactor === undefined))
     throw new TypeError(
@@ -39,10 +39,8 @@ export function target(op: string, options: InterpolateOptions): Target {
     )
   if (mode !== 'nearest' && mode !== 'bilinear')
     throw new RangeError(`${op}: mode is ${String(mode)}, expected 'nearest' or 'bilinear'`)
-  if (typeof alignCorners !== 'boolean' || (alignCorners && mode === 'nearest'))
-    throw new TypeError(
-      `${op}: alignCorners is ${String(alignCorners)} for mode '${mode}', expected true or false, and true only for 'bilinear'`,
-    )
+  if (alignCorners && mode === 'nearest')
+    throw new TypeError(`${op}: alignCorners is true for mode 'nearest', expected true only for 'bilinear'`)
   const factors = typeof scaleFactor === 'number' ? [scaleFactor, scaleFactor] : scaleFactor
   if (factors && (!Array.isArray(factors) || factors.length !== 2 || factors.some((f) => !(f > 0 && f < Infinity)))) {
     throw new RangeError(
@@ -63,6 +61,8 @@ function sources(size: number, n: number, factor: number | null, { mode, alignCo
   return Array.from({ length: n }, (_, i) => {
     // In f32, as PyTorch finds them: which of two elements is nearer may hang on a rounding.
     if (mode === 'nearest') return [Math.min(size - 1, Math.floor(Math.fround(i * Math.fround(step))))]
+    // As PyTorch: a factor that leaves the size as it is leaves the elements, too.
+    if (n === size) return [i, i, floatBits(0)]
     const at = alignCorners ? (n > 1 ? (i * (size - 1)) / (n - 1) : 0) : Math.max(0, (i + 0.5) * step - 0.5)
     const first = Math.min(size - 1, Math.floor(at))
     return [first, Math.min(size - 1, first + 1), floatBits(at - first)]

@@ -61,10 +61,8 @@ export interface MultinomialOptions {
 /** `count` class indices (i32), drawn with probabilities weights / Σ weights.  weights: [classes] or [rows, classes],
  *  finite and >= 0, which the core checks; out: [count] or [rows, count]. torch.multinomial. */
 export function multinomial(weights: Value, count: number, options: MultinomialOptions = {}): Tensor {
-  checkOptions('multinomial', options, ['replacement', 'generator'])
+  checkOptions('multinomial', options, ['generator'], ['replacement'])
   const { replacement = false, generator = defaultGenerator() } = options
-  if (typeof replacement !== 'boolean')
-    throw new TypeError(`multinomial: replacement is ${String(replacement)}, expected true or false`)
   const w = float('multinomial', 'weights', weights)
   if (w.ndim !== 1 && w.ndim !== 2)
     throw new RangeError(`multinomial: weights have shape ${show(w.shape)}, expected [classes] or [rows, classes]`)

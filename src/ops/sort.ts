@@ -26,11 +26,6 @@ export interface TopkOptions {
   sorted?: boolean
 }
 
-function checkFlags(op: string, flags: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(flags))
-    if (typeof value !== 'boolean') throw new TypeError(`${op}: ${name} is ${String(value)}, expected true or false`)
-}
-
 /** x as [outer, size, inner] around an axis; a tensor without axes counts as one element. */
 function along(op: string, x: Value, axis: number) {
   const a = float(op, 'x', x)
@@ -58,9 +53,8 @@ function chosen(op: string, values: Tensor, positions: Tensor, x: Tensor, count:
 /** x in ascending order along an axis, and the index (i32) that each element had; equal ones keep their order, NaN
  *  counts as the largest. Both of x's shape. torch.sort. */
 export function sort(x: Value, options: SortOptions = {}): { values: Tensor; indices: Tensor } {
-  checkOptions('sort', options, ['axis', 'descending', 'stable'])
-  const { axis = -1, descending = false, stable = true } = options
-  checkFlags('sort', { descending, stable })
+  checkOptions('sort', options, ['axis'], ['descending', 'stable'])
+  const { axis = -1, descending = false } = options
   const { a, outer, size, inner } = along('sort', x, axis)
   const values = empty('sort', a.shape)
   const positions = empty('sort', a.shape, 'i32')
@@ -73,9 +67,8 @@ export function sort(x: Value, options: SortOptions = {}): { values: Tensor; ind
 /** The k largest elements along an axis, in order, and their indices (i32); of equal ones the first, NaN counts as
  *  the largest. Both of x's shape with k at the axis. torch.topk. */
 export function topk(x: Value, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
-  checkOptions('topk', options, ['axis', 'largest', 'sorted'])
-  const { axis = -1, largest = true, sorted = true } = options
-  checkFlags('topk', { largest, sorted })
+  checkOptions('topk', options, ['axis'], ['largest', 'sorted'])
+  const { axis = -1, largest = true } = options
   const { a, d, outer, size, inner } = along('topk', x, axis)
   if (!Number.isInteger(k) || k < 0 || k > size)
     throw new RangeError(

@@ -24,7 +24,7 @@ export function clipGradNorm(
   options: ClipGradNormOptions = {},
 ): Tensor {
   const caller = 'optim.clipGradNorm'
-  checkOptions(caller, options, ['p', 'errorIfNonfinite'])
+  checkOptions(caller, options, ['p'], ['errorIfNonfinite'])
   const { p = 2, errorIfNonfinite = false } = options
   if (![1, 2, Infinity].includes(p)) throw new RangeError(`${caller}: p is ${String(p)}, expected 1, 2 or Infinity`)
   if (typeof maxNorm !== 'number' || !(maxNorm >= 0))

@@ -188,6 +188,10 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
    *  torch.optim.Optimizer.state_dict. */
   stateDict(): OptimizerState {
     if (this.disposed) throw new Error(`${this.definition.name}: stateDict after dispose()`)
+    if (currentTrace())
+      throw new Error(
+        `${this.definition.name}: stateDict while compile() traces; call it outside of the compiled function`,
+      )
     let first = 0
     const paramGroups = this.groups.map(({ params, settings }) => {
       const { params: _, ...options } = settings
@@ -266,11 +270,19 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
 
   /** What keeps arrays from being this optimizer's state. */
   protected stateFaults(state: Record<string, NDArray>): string[] {
+    const entries = this.#entries()
     const dtype = (counter: string | null) => (counter === 'step' ? 'i32' : 'f32')
-    return faultsOf(
-      state,
-      this.#entries().map(({ name, shape, counter }) => ({ name, shape, dtype: dtype(counter) })),
-    )
+    const steps = entries.flatMap(({ name, counter }) => {
+      const count = counter === 'step' && Object.hasOwn(state, name) ? state[name]?.data?.[0] : 0
+      return (count as number) < 0 ? [`${name} is ${count}, expected a number of steps >= 0`] : []
+    })
+    return [
+      ...faultsOf(
+        state,
+        entries.map(({ name, shape, counter }) => ({ name, shape, dtype: dtype(counter) })),
+      ),
+      ...steps,
+    ]
   }
 
   /** Takes arrays in which stateFaults found nothing. */

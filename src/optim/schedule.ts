@@ -66,9 +66,10 @@ export abstract class Schedule {
     optimizer: ParameterGroups,
     options: object = {},
     names: readonly string[] = [],
+    switches: readonly string[] = [],
   ) {
     checkOptimizer(caller, optimizer)
-    checkOptions(caller, options, names)
+    checkOptions(caller, options, names, switches)
     this.caller = caller
     this.optimizer = optimizer
     const known = initialRates.get(optimizer) ?? []
@@ -512,19 +513,23 @@ export class OneCycleLR extends Schedule {
   readonly #phases: readonly { end: number; from: Stage; to: Stage }[]
 
   constructor(optimizer: ParameterGroups, maxLr: PerGroup, options: OneCycleLROptions = {}) {
-    super('optim.OneCycleLR', optimizer, options, [
-      'totalSteps',
-      'epochs',
-      'stepsPerEpoch',
-      'pctStart',
-      'annealStrategy',
-      'cycleMomentum',
-      'baseMomentum',
-      'maxMomentum',
-      'divFactor',
-      'finalDivFactor',
-      'threePhase',
-    ])
+    super(
+      'optim.OneCycleLR',
+      optimizer,
+      options,
+      [
+        'totalSteps',
+        'epochs',
+        'stepsPerEpoch',
+        'pctStart',
+        'annealStrategy',
+        'baseMomentum',
+        'maxMomentum',
+        'divFactor',
+        'finalDivFactor',
+      ],
+      ['cycleMomentum', 'threePhase'],
+    )
     const { pctStart = 0.3, annealStrategy = 'cos', cycleMomentum = true, threePhase = false } = options
     const { divFactor = 25, finalDivFactor = 1e4, baseMomentum = 0.85, maxMomentum = 0.95 } = options
     const { totalSteps: total = (options.epochs as number) * (options.stepsPerEpoch as number) } = options
@@ -628,17 +633,13 @@ export class CyclicLR extends Schedule {
   readonly #momenta: readonly { base: number; max: number }[] | null
 
   constructor(optimizer: ParameterGroups, baseLr: PerGroup, maxLr: PerGroup, options: CyclicLROptions = {}) {
-    super('optim.CyclicLR', optimizer, options, [
-      'stepSizeUp',
-      'stepSizeDown',
-      'mode',
-      'gamma',
-      'scaleFn',
-      'scaleMode',
-      'cycleMomentum',
-      'baseMomentum',
-      'maxMomentum',
-    ])
+    super(
+      'optim.CyclicLR',
+      optimizer,
+      options,
+      ['stepSizeUp', 'stepSizeDown', 'mode', 'gamma', 'scaleFn', 'scaleMode', 'baseMomentum', 'maxMomentum'],
+      ['cycleMomentum'],
+    )
     const { stepSizeUp = 2000, stepSizeDown = stepSizeUp, mode = 'triangular', gamma = 1, scaleFn } = options
     const { scaleMode = 'cycle', cycleMomentum = true, baseMomentum = 0.8, maxMomentum = 0.9 } = options
     whole(this.caller, 'stepSizeUp', stepSizeUp, 1)

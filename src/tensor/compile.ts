@@ -57,9 +57,8 @@ export function compile<A extends readonly Input[], R>(
   fn: (...inputs: { [I in keyof A]: Tensor }) => R,
   options: CompileOptions = {},
 ): Compiled<A, R> {
-  checkOptions('compile', options, ['profile'])
+  checkOptions('compile', options, [], ['profile'])
   const { profile = false } = options
-  if (typeof profile !== 'boolean') throw new TypeError(`compile: profile is ${String(profile)}, expected a boolean`)
   if (typeof fn !== 'function') throw new TypeError(`compile: fn is ${typeof fn}, expected a function of tensors`)
   const cache: { entries: Entry[] } = { entries: [] }
   const call = (...inputs: Input[]): R => {
@@ -218,8 +217,10 @@ function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[], pr
       const returned = fn(...inputs)
       if (returned instanceof Promise)
         throw new TypeError('compile: the function returned a Promise, expected synchronous work')
-      // An input that is returned gets bytes of its own: the next call writes over the input's.
-      const result = replaceTensors(returned, (output) => (inputs.includes(output) ? copyOf(output) : output))
+      // An input that is returned, as it is or under another shape, gets bytes of its own: the next call writes
+      // over the input's, or leaves them alone where no command reads them.
+      const isInput = (output: Tensor) => inputs.some(({ storage }) => storage === output.storage)
+      const result = replaceTensors(returned, (output) => (isInput(output) ? copyOf(output) : output))
       const results = [...new Set(tensorsIn(result))].filter(({ storage }) => storage.planned)
       const kept = new Map<Storage, number>()
       for (const { storage } of results) kept.set(storage, (kept.get(storage) ?? 0) + 1)

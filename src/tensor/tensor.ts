@@ -276,7 +276,7 @@ export interface TensorOptions {
 /** A tensor with the given elements: numbers, nested arrays of them, a typed array, or { data, shape }.
  *  Throws when nested arrays are ragged, or when the shape has another number of elements. */
 export function tensor(values: NestedNumbers | TypedArray | NDArray, options: TensorOptions = {}): Tensor {
-  checkOptions('tensor', options, ['dtype', 'shape', 'requiresGrad'])
+  checkOptions('tensor', options, ['dtype', 'shape'], ['requiresGrad'])
   const { data, shape: found } = flatten(values)
   const shape = options.shape ?? found
   checkShape('tensor', shape)

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
-import { type AttentionOptions, scaledDotProductAttention as attention, type Tensor, tensor } from '../../src/index.ts'
+import {
+  type AttentionOptions,
+  scaledDotProductAttention as attention,
+  sum,
+  type Tensor,
+  tensor,
+} from '../../src/index.ts'
 import { check, numbers } from '../helpers/check.ts'
 import { covers } from '../helpers/guard.ts'
 import { ref, size } from '../reference/array.ts'
@@ -189,4 +195,76 @@ describe('rotary', () => {
     expect(() => lw.rotary(lw.zeros([3, 5]), t, t)).toThrow('x has shape [3, 5], expected an even last axis')
     expect(() => lw.rotary(lw.zeros([3, 6]), t, t)).toThrow('cosines have shape [3, 2], expected [3, 3]')
   })
+})
+
+test('a second backward looks at its gradient anew', () => {
+  const x = tensor(
+    [
+      [1, 2],
+      [3, -4],
+    ],
+    { requiresGrad: true },
+  )
+  const y = attention(x, x, x)
+  const gradient = tensor([
+    [1, 2],
+    [3, 4],
+  ])
+  y.backward({ gradient, retainGraph: true })
+  const first = [...x.grad!.data()]
+  x.grad = null
+  gradient.copyFrom([2, 4, 6, 8])
+  y.backward({ gradient })
+  expect([...x.grad!.data()]).toEqual(first.map((v) => 2 * v))
+})
+
+test('three compiled backwards of one gradient add up', () => {
+  const x = tensor(
+    [
+      [1, 2],
+      [3, -4],
+    ],
+    { requiresGrad: true },
+  )
+  const gradient = tensor([
+    [1, 2],
+    [3, 4],
+  ])
+  const once = attention(x, x, x)
+  once.backward({ gradient })
+  const first = [...x.grad!.data()]
+  x.grad = null
+  lw.compile(() => {
+    const y = attention(x, x, x)
+    y.backward({ gradient, retainGraph: true })
+    y.backward({ gradient, retainGraph: true })
+    y.backward({ gradient })
+  })()
+  for (const [i, v] of x.grad!.data().entries()) expect(v).toBeCloseTo(3 * first[i]!, 4)
+})
+
+test('a query that sees no key gives 0 and has gradient 0, also with a mask that learns', () => {
+  const hidden = Number.NEGATIVE_INFINITY
+  const [plain, learned] = [false, true].map((learns) => {
+    const x = tensor(
+      [
+        [1, 2],
+        [3, -4],
+      ],
+      { requiresGrad: true },
+    )
+    const mask = tensor(
+      [
+        [hidden, hidden],
+        [0, hidden],
+      ],
+      { requiresGrad: learns },
+    )
+    const y = attention(x, x, x, { mask })
+    sum(y).backward()
+    return { y: y.tolist(), dx: x.grad!.tolist(), dmask: mask.grad?.tolist() }
+  })
+  expect(learned!.y).toEqual(plain!.y)
+  expect(learned!.dx).toEqual(plain!.dx)
+  for (const d of (learned!.dmask as number[][]).flat()) expect(Math.abs(d)).toBe(0)
 })

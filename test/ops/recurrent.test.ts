@@ -119,3 +119,17 @@ test('the gradient of the cell counts once, also when the graph is used twice', 
   for (const [i, g] of both.entries())
     for (const [j, value] of g.entries()) expect(value).toBeCloseTo(once[0]![i]![j]! + once[1]![i]![j]!, 4)
 })
+
+test.each(['tanh', 'lstm', 'gru'] as const)('%s: a second backward looks at its gradient anew', (kind) => {
+  const weights = lw.tensor(Array.from({ length: gates[kind] * 2 }, () => [0.5, -0.25]))
+  const x = lw.tensor([[[1, 2]], [[3, 4]]], { requiresGrad: true })
+  const given = { weightIh: weights, weightHh: weights, biasIh: null, biasHh: null }
+  const { output } = recurrent({ kind, batchFirst: false, reverse: false }, x, given, null, null)
+  const gradient = lw.tensor([[[1, 2]], [[3, 4]]])
+  output.backward({ gradient, retainGraph: true })
+  const first = [...x.grad!.data()]
+  x.grad = null
+  gradient.copyFrom([2, 4, 6, 8])
+  output.backward({ gradient })
+  expect([...x.grad!.data()]).toEqual(first.map((v) => 2 * v))
+})

@@ -93,3 +93,15 @@ test('errors name what came and what was expected', () => {
   expect(() => new nn.ZeroPad2d(1).forward(lw.ones([3]))).toThrow(/expected \[..., height, width\]/)
   expect(String(new nn.Upsample({ scaleFactor: 2 }))).toBe('Upsample(scaleFactor=2, mode=nearest)')
 })
+
+test('bilinear with a factor that keeps a size keeps the elements, as in PyTorch', () => {
+  const x = lw.tensor([
+    [
+      [
+        [1, 5, 2],
+        [7, 3, 4],
+      ],
+    ],
+  ])
+  expect(lw.interpolate(x, { scaleFactor: 1.1, mode: 'bilinear' }).tolist()).toEqual(x.tolist())
+})
