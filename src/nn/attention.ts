@@ -202,7 +202,7 @@ export class MultiheadAttention extends Module {
   }
 
   override extraRepr(): string {
-    return `${this.embedDim}, ${this.numHeads}${this.dropout ? `, dropout=${this.dropout}` : ''}${this.batchFirst ? ', batch_first=True' : ''}`
+    return `${this.embedDim}, ${this.numHeads}${this.dropout ? `, dropout=${this.dropout}` : ''}${this.batchFirst ? ', batchFirst=true' : ''}`
   }
 }
 
@@ -266,6 +266,6 @@ export class RotaryEmbedding extends Module {
   }
 
   override extraRepr(): string {
-    return `${this.dim}, base=${this.base}${this.interleaved ? ', interleaved=True' : ''}`
+    return `${this.dim}, base=${this.base}${this.interleaved ? ', interleaved=true' : ''}`
   }
 }

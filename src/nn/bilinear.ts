@@ -52,6 +52,6 @@ export class Bilinear extends Module {
 
   override extraRepr(): string {
     const [outputs, in1, in2] = this.weight.shape
-    return `in1_features=${in1}, in2_features=${in2}, out_features=${outputs}, bias=${this.bias ? 'True' : 'False'}`
+    return `in1Features=${in1}, in2Features=${in2}, outFeatures=${outputs}, bias=${this.bias !== null}`
   }
 }

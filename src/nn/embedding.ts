@@ -38,7 +38,7 @@ export class Embedding extends Module {
   }
 
   override extraRepr(): string {
-    const padding = this.paddingIdx === null ? '' : `, padding_idx=${this.paddingIdx}`
+    const padding = this.paddingIdx === null ? '' : `, paddingIdx=${this.paddingIdx}`
     return `${this.weight.shape.join(', ')}${padding}`
   }
 }

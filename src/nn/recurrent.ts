@@ -202,11 +202,11 @@ abstract class Recurrent extends Module {
     const { inputSize, hiddenSize, numLayers, batchFirst, dropout, bidirectional } = this
     return [
       `${inputSize}, ${hiddenSize}`,
-      ...(numLayers === 1 ? [] : [`num_layers=${numLayers}`]),
-      ...(this.#bias ? [] : ['bias=False']),
-      ...(batchFirst ? ['batch_first=True'] : []),
+      ...(numLayers === 1 ? [] : [`numLayers=${numLayers}`]),
+      ...(this.#bias ? [] : ['bias=false']),
+      ...(batchFirst ? ['batchFirst=true'] : []),
       ...(dropout === 0 ? [] : [`dropout=${dropout}`]),
-      ...(bidirectional ? ['bidirectional=True'] : []),
+      ...(bidirectional ? ['bidirectional=true'] : []),
     ].join(', ')
   }
 }
@@ -334,7 +334,7 @@ abstract class RecurrentCell extends Module {
   }
 
   override extraRepr(): string {
-    return `${this.inputSize}, ${this.hiddenSize}${this.biasIh ? '' : ', bias=False'}`
+    return `${this.inputSize}, ${this.hiddenSize}${this.biasIh ? '' : ', bias=false'}`
   }
 }
 

@@ -25,7 +25,7 @@ export class Flatten extends Module {
   }
 
   override extraRepr(): string {
-    return `start_dim=${this.start}, end_dim=${this.end}`
+    return `start=${this.start}, end=${this.end}`
   }
 }
 

@@ -78,8 +78,8 @@ describe('Bilinear, Flatten, Unflatten', () => {
     // The variance of U(±1/2) is 1/12, of its square 1/180.
     const variance = values.reduce((a, b) => a + b * b, 0) / values.length
     expect(Math.abs(variance - 1 / 12)).toBeLessThan(5 / Math.sqrt(180 * values.length))
-    expect(`${layer}`).toBe('Bilinear(in1_features=4, in2_features=50, out_features=50, bias=True)')
-    expect(`${new nn.Flatten()}`).toBe('Flatten(start_dim=1, end_dim=-1)')
+    expect(`${layer}`).toBe('Bilinear(in1Features=4, in2Features=50, outFeatures=50, bias=true)')
+    expect(`${new nn.Flatten()}`).toBe('Flatten(start=1, end=-1)')
     expect(`${new nn.Unflatten(1, [2, 3])}`).toBe('Unflatten(dim=1, unflattened_size=(2, 3))')
     expect(`${new nn.Identity()}`).toBe('Identity()')
   })
@@ -112,7 +112,7 @@ describe('Embedding', () => {
   test('is named and printed as in PyTorch, and checks its sizes', () => {
     const layer = new nn.Embedding(3, 2, { paddingIdx: -1 })
     expect(Object.keys(layer.stateDict())).toEqual(['weight'])
-    expect(String(layer)).toBe('Embedding(3, 2, padding_idx=2)')
+    expect(String(layer)).toBe('Embedding(3, 2, paddingIdx=2)')
     expect(String(new nn.Embedding(3, 2))).toBe('Embedding(3, 2)')
     expect(() => new nn.Embedding(3, 2, { paddingIdx: 3 })).toThrow(
       'nn.Embedding: paddingIdx is 3, expected a whole number from -3 to 2',
