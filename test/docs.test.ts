@@ -64,3 +64,38 @@ test.each([
   }
   expect(text).toMatch(message)
 })
+
+const run = (example: string, ...args: string[]) =>
+  execFileSync('npx', ['tsx', `examples/${example}/main.ts`, ...args], { encoding: 'utf8' })
+
+test('train:mnist-cnn learns from any four IDX files', { timeout: 60_000 }, () => {
+  const data = mkdtempSync(join(folder, 'idx-'))
+  // Each class is a bright row of its own.
+  for (const [part, count] of [
+    ['train', 400],
+    ['t10k', 50],
+  ] as const) {
+    const images = new Uint8Array(16 + count * 784)
+    images.set([0, 0, 8, 3, 0, 0, count >> 8, count & 255, 0, 0, 0, 28, 0, 0, 0, 28])
+    const labels = new Uint8Array(8 + count)
+    labels.set([0, 0, 8, 1, 0, 0, count >> 8, count & 255])
+    for (let i = 0; i < count; i++) {
+      labels[8 + i] = i % 10
+      images.fill(200, 16 + i * 784 + 28 * (2 * (i % 10) + 4), 16 + i * 784 + 28 * (2 * (i % 10) + 5))
+    }
+    writeFileSync(join(data, `${part}-images-idx3-ubyte`), images)
+    writeFileSync(join(data, `${part}-labels-idx1-ubyte`), labels)
+  }
+  const text = run('mnist-cnn', '--data', data, '--epochs', '8', '--batch', '20', '--seed', '2')
+  expect(text.trim().split('\n').at(-1)).toBe('test accuracy 100.00 %')
+})
+
+test('train:chars learns from any text, and writes', { timeout: 60_000 }, () => {
+  const file = join(folder, 'text.txt')
+  writeFileSync(file, 'the quick brown fox jumps over the lazy dog. '.repeat(60))
+  const text = run('chars', '--data', file, '--steps', '12', '--seed', '2')
+  const loss = Number(text.match(/validation loss ([\d.]+)/)?.[1])
+  // 28 kinds of characters: knowing nothing costs ln 28.
+  expect(loss).toBeLessThan(Math.log(28))
+  expect(text.trim().split('\n').at(-1)?.length).toBeGreaterThan(300)
+})
