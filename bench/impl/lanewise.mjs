@@ -75,7 +75,7 @@ class Recurrent extends nn.Module {
 
 const ops = {
   conv: ([x, weight, bias]) => lanewise.conv2d(x, weight, bias),
-  layerNorm: ([x, weight, bias]) => lanewise.layerNorm(x, weight.shape, weight, bias),
+  layerNorm: ([x, weight, bias]) => lanewise.layerNorm(x, weight.shape, { weight, bias }),
   softmax: ([x]) => x.softmax(),
   embedding: ([weight], indices) => lanewise.embedding(indices, weight),
 }
