@@ -2,8 +2,8 @@
 
 import { setThreadsCount } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
-// Also for the gradients that it registers: core alone has none.
-import * as tfl from '@tensorflow/tfjs-layers'
+// Only for the gradients that it registers: core alone has none.
+import '@tensorflow/tfjs-layers'
 import { batches, cycle, factors, initial, labelled, layers, oneHot, transposed } from '../cases.mjs'
 import { serve, versionOf } from './serve.mjs'
 
@@ -58,31 +58,39 @@ serve(versionOf('node_modules/@tensorflow/tfjs-core'), {
     }
   },
 
+  // The cell written out in core ops, as its layer does; the layer itself wants ops as methods of tensors, which
+  // core lacks in Node.
   lstm(entry) {
     const { batch, length, inputs, hidden, lr } = entry
     const gates = 4 * hidden
-    // PyTorch's names, sorted, as initial() counts them; its two biases are one here.
-    const [headBias, headWeight, biasHidden, biasInput, recurrent, kernel] = [
+    // PyTorch's names, sorted, as initial() counts them.
+    const start = [
       ['head.bias', [10]],
       ['head.weight', [10, hidden]],
       ['lstm.bias_hh_l0', [gates]],
       ['lstm.bias_ih_l0', [gates]],
       ['lstm.weight_hh_l0', [gates, hidden]],
       ['lstm.weight_ih_l0', [gates, inputs]],
-    ].map(([name, shape], i) => initial(name, shape, i))
-    const lstm = tfl.layers.lstm({
-      units: hidden,
-      recurrentActivation: 'sigmoid',
-      inputShape: [length, inputs],
+    ]
+    const [headBias, headWeight, biasHidden, biasInput, recurrent, kernel] = start.map(([name, shape], i) => {
+      const data = initial(name, shape, i)
+      return tf.variable(
+        shape.length === 1
+          ? tf.tensor1d(data)
+          : tf.tensor2d(transposed(data, shape[0], shape[1]), [shape[1], shape[0]]),
+      )
     })
-    const model = tfl.sequential({ layers: [lstm, tfl.layers.dense({ units: 10 })] })
-    model.setWeights([
-      tf.tensor2d(transposed(kernel, gates, inputs), [inputs, gates]),
-      tf.tensor2d(transposed(recurrent, gates, hidden), [hidden, gates]),
-      tf.tensor1d(biasInput.map((b, i) => b + biasHidden[i])),
-      tf.tensor2d(transposed(headWeight, 10, hidden), [hidden, 10]),
-      tf.tensor1d(headBias),
-    ])
+    const forward = (x) => {
+      let h = tf.zeros([batch, hidden])
+      let c = h
+      for (const row of tf.unstack(x, 1)) {
+        const z = tf.add(tf.add(tf.matMul(row, kernel), biasInput), tf.add(tf.matMul(h, recurrent), biasHidden))
+        const [i, f, g, o] = tf.split(z, 4, 1)
+        c = tf.add(tf.mul(tf.sigmoid(f), c), tf.mul(tf.sigmoid(i), tf.tanh(g)))
+        h = tf.mul(tf.sigmoid(o), tf.tanh(c))
+      }
+      return tf.add(tf.matMul(h, headWeight), headBias)
+    }
     const optimizer = tf.train.adam(lr, 0.9, 0.999, 1e-8)
     const next = cycle(
       labelled(entry, [length, inputs], 10).map(({ x, y }) => ({
@@ -94,10 +102,7 @@ serve(versionOf('node_modules/@tensorflow/tfjs-core'), {
     return {
       step() {
         const { x, y } = next()
-        const cost = optimizer.minimize(
-          () => tf.losses.softmaxCrossEntropy(y, model.apply(x, { training: true })),
-          true,
-        )
+        const cost = optimizer.minimize(() => tf.losses.softmaxCrossEntropy(y, forward(x)), true)
         value = cost.dataSync()[0]
         cost.dispose()
       },
