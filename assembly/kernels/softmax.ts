@@ -34,7 +34,9 @@ export function expShifted(out: usize, x: usize, shift: f32, d: i32): f32 {
 /** x *= factor on d elements. */
 export function scale(x: usize, factor: f32, d: i32): void {
   const f = f32x4.splat(factor)
-  for (let i = 0; i < d; i += 4) storeLanes(at(x, i), f32x4.mul(v128.load(at(x, i)), f), d - i)
+  let i = 0
+  for (; i + 4 <= d; i += 4) v128.store(at(x, i), f32x4.mul(v128.load(at(x, i)), f))
+  if (i < d) storeLanes(at(x, i), f32x4.mul(v128.load(at(x, i)), f), d - i)
 }
 
 /** ln s for one number, by the vector logarithm: the same bits on every engine. */
@@ -60,11 +62,14 @@ export function softmax(out: Out, x: In, rows: i32, d: i32): void {
 export function softmaxBackward(dx: Out, dy: In, y: In, rows: i32, d: i32): void {
   for (let r = 0; r < rows; r++) {
     let dot = f32x4.splat(0)
-    for (let i = 0; i < d; i += 4) dot = f32x4.add(dot, f32x4.mul(loadLanes(at(dy, i), d - i), loadLanes(at(y, i), d - i)))
+    let i = 0
+    for (; i + 4 <= d; i += 4) dot = f32x4.add(dot, f32x4.mul(v128.load(at(dy, i)), v128.load(at(y, i))))
+    if (i < d) dot = f32x4.add(dot, f32x4.mul(loadLanes(at(dy, i), d - i), loadLanes(at(y, i), d - i)))
     const s = f32x4.splat(sumLanes(dot))
-    for (let i = 0; i < d; i += 4) {
-      storeLanes(at(dx, i), f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s)), d - i)
+    for (i = 0; i + 4 <= d; i += 4) {
+      v128.store(at(dx, i), f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s)))
     }
+    if (i < d) storeLanes(at(dx, i), f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s)), d - i)
     dx += <usize>d << 2
     dy += <usize>d << 2
     y += <usize>d << 2
