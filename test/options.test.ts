@@ -90,3 +90,28 @@ test('a state dict with a negative count of steps is refused', () => {
   saved.state['0.step']!.data[0] = -5
   expect(() => optimizer.loadStateDict(saved)).toThrow(/0.step is -5, expected a number of steps >= 0/)
 })
+
+test('modules and what holds them say what they got', () => {
+  const layer = new nn.Linear(2, 3)
+  const wrong: [() => unknown, RegExp][] = [
+    [() => new nn.Buffer(3 as never), /^Buffer: values are number, expected a Tensor/],
+    [() => new nn.Parameter(null as never), /^Parameter: values are null, expected a Tensor/],
+    [() => layer.train('no' as never), /^train: training is no, expected true or false/],
+    [() => layer.requiresGrad('no' as never), /^requiresGrad: value is no, expected true or false/],
+    [() => layer.apply(3 as never), /^apply: fn is number, expected a function/],
+    [() => new nn.ModuleList(3 as never), /^nn.ModuleList: modules are 3, expected a list/],
+    [() => new nn.ModuleDict(null as never), /^nn.ModuleDict: modules are null, expected an object/],
+    [() => nn.summary(layer, 'a' as never), /^nn.summary: shape is undefined, expected an array of sizes/],
+    [() => nn.summary(layer, [2, -1]), /^nn.summary: shape \[2, -1\] has size -1/],
+  ]
+  for (const [call, message] of wrong) expect(call).toThrow(message)
+  expect([layer.training, layer.weight.requiresGrad]).toEqual([true, true])
+})
+
+test('optimizers say what is missing, and refuse names that are not theirs', () => {
+  const p = new nn.Parameter(ones([2]))
+  expect(() => new optim.SGD([p], {} as never)).toThrow('optim.SGD: lr is missing or NaN, expected a number')
+  const [group] = new optim.SGD([p], { lr: 1 }).paramGroups
+  expect(() => Object.assign(group as object, { momentun: 5 })).toThrow(/momentun/)
+  expect(() => new optim.ExponentialMovingAverage([])).toThrow('optim.ExponentialMovingAverage: got no parameters')
+})

@@ -1,7 +1,6 @@
 // `npm run train:mnist-cnn`, `npm run train:fashion`: a convolutional network learns images of ten classes, the
 // digits of MNIST or, with --data, whatever comes in the same four files.
 
-import { defineCommand, runMain } from 'citty'
 import { SingleBar } from 'cli-progress'
 import {
   compile,
@@ -16,6 +15,7 @@ import {
   randomSplit,
   type Tensor,
 } from 'lanewise'
+import { main, number } from '../command.ts'
 import { defaultFolder, mnist } from '../mnist/data.ts'
 
 const args = {
@@ -116,34 +116,15 @@ async function train({ epochs, batchSize, lr, seed, folder }: Options): Promise<
   console.log(`test accuracy ${percent(accuracy(test))}`)
 }
 
-function number(name: keyof typeof args, text: string, { min = 0, whole = true } = {}): number {
-  const value = Number(text)
-  if (text.trim() === '' || !(value >= min) || value === Infinity || (whole && !Number.isInteger(value))) {
-    throw new Error(`--${name} is ${text}, expected a ${whole ? 'whole ' : ''}number from ${min}`)
-  }
-  return value
-}
-
-const command = defineCommand({
-  meta: { name: 'npm run train:mnist-cnn --', description: 'Train a convolutional network on MNIST' },
+await main(
+  { name: 'npm run train:mnist-cnn --', description: 'Train a convolutional network on MNIST' },
   args,
-  async run({ args: given }) {
-    try {
-      const unknown = Object.keys(given).find((name) => name !== '_' && !Object.hasOwn(args, name)) ?? given._[0]
-      if (unknown) throw new Error(`unknown option --${unknown}, expected one of --${Object.keys(args).join(', --')}`)
-      await train({
-        epochs: number('epochs', given.epochs),
-        batchSize: number('batch', given.batch, { min: 1 }),
-        lr: number('lr', given.lr, { whole: false }),
-        seed: number('seed', given.seed),
-        folder: given.data ?? defaultFolder(),
-      })
-    } catch (error) {
-      // A wrong option or a missing file needs a sentence, not a stack.
-      console.error(error instanceof Error ? error.message : error)
-      process.exitCode = 1
-    }
-  },
-})
-
-await runMain(command)
+  (given) =>
+    train({
+      epochs: number('epochs', given.epochs),
+      batchSize: number('batch', given.batch, { min: 1 }),
+      lr: number('lr', given.lr, { whole: false }),
+      seed: number('seed', given.seed),
+      folder: given.data ?? defaultFolder(),
+    }),
+)

@@ -1,6 +1,6 @@
 // `npm start`: the command line of the main job.
 
-import { defineCommand, runMain } from 'citty'
+import { main, number } from '../command.ts'
 import { train } from './train.ts'
 
 const args = {
@@ -17,36 +17,14 @@ const args = {
   out: { type: 'string', default: 'mnist.safetensors', description: 'file for the trained model' },
 } as const
 
-function number(name: keyof typeof args, text: string, { min = 0, whole = true } = {}): number {
-  const value = Number(text)
-  if (text.trim() === '' || !(value >= min) || value === Infinity || (whole && !Number.isInteger(value))) {
-    throw new Error(`--${name} is ${text}, expected a ${whole ? 'whole ' : ''}number from ${min}`)
-  }
-  return value
-}
-
-const command = defineCommand({
-  meta: { name: 'npm start --', description: 'Train a network on MNIST' },
-  args,
-  async run({ args: given }) {
-    try {
-      const unknown = Object.keys(given).find((name) => name !== '_' && !Object.hasOwn(args, name)) ?? given._[0]
-      if (unknown) throw new Error(`unknown option --${unknown}, expected one of --${Object.keys(args).join(', --')}`)
-      await train({
-        epochs: number('epochs', given.epochs),
-        hidden: given.hidden.split(',').map((size) => number('hidden', size, { min: 1 })),
-        batchSize: number('batch', given.batch, { min: 1 }),
-        lr: number('lr', given.lr, { whole: false }),
-        seed: number('seed', given.seed),
-        data: given.data,
-        out: given.out,
-      })
-    } catch (error) {
-      // A wrong option or a missing file needs a sentence, not a stack.
-      console.error(error instanceof Error ? error.message : error)
-      process.exitCode = 1
-    }
-  },
-})
-
-await runMain(command)
+await main({ name: 'npm start --', description: 'Train a network on MNIST' }, args, (given) =>
+  train({
+    epochs: number('epochs', given.epochs),
+    hidden: given.hidden.split(',').map((size) => number('hidden', size, { min: 1 })),
+    batchSize: number('batch', given.batch, { min: 1 }),
+    lr: number('lr', given.lr, { whole: false }),
+    seed: number('seed', given.seed),
+    data: given.data,
+    out: given.out,
+  }),
+)

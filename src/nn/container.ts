@@ -39,6 +39,8 @@ export class ModuleList<M extends Module = Module> extends Module implements Ite
 
   constructor(modules: Iterable<M> = []) {
     super()
+    if (typeof (modules as Iterable<M> | null)?.[Symbol.iterator] !== 'function')
+      throw new TypeError(`nn.ModuleList: modules are ${String(modules)}, expected a list of Modules`)
     for (const module of modules) this.append(module)
   }
 
@@ -79,6 +81,8 @@ export class ModuleDict<M extends Module = Module> extends Module implements Ite
 
   constructor(modules: Readonly<Record<string, M>> = {}) {
     super()
+    if (typeof modules !== 'object' || modules === null)
+      throw new TypeError(`nn.ModuleDict: modules are ${String(modules)}, expected an object of Modules by name`)
     for (const [name, module] of Object.entries(modules)) this.set(name, module)
   }
 

@@ -9,6 +9,9 @@ import { dtypeOf, isNDArray, type NDArray, type TypedArray } from '../tensor/typ
 /** A tensor that belongs to a module: it outlives the scope that it was made in. */
 abstract class Held extends Tensor {
   constructor(kind: string, values: Tensor) {
+    if (!(values instanceof Tensor))
+      throw new TypeError(`${kind}: values are ${values === null ? 'null' : typeof values}, expected a Tensor`)
+    values.check(kind)
     if (currentTrace())
       throw new Error(
         `${kind}: cannot be made while compile() traces; build the model outside of the compiled function`,
@@ -63,6 +66,7 @@ export abstract class Module {
 
   /** Sets this module and those inside to training, or with false to evaluation. */
   train(training = true): this {
+    checkSwitch('train', 'training', training)
     if (training !== this.#training) touchState()
     this.#training = training
     for (const [, child] of this.children()) child.train(training)
@@ -122,12 +126,14 @@ export abstract class Module {
   /** Freezes all parameters here and inside (false), or lets them learn (true). Compiled functions follow.
    *  torch.nn.Module.requires_grad_. */
   requiresGrad(value = true): this {
+    checkSwitch('requiresGrad', 'value', value)
     for (const parameter of this.parameters()) parameter.requiresGrad = value
     return this
   }
 
   /** Calls fn with every module inside, then with this one: for initialisation, say. torch.nn.Module.apply. */
   apply(fn: (module: Module) => void): this {
+    if (typeof fn !== 'function') throw new TypeError(`apply: fn is ${typeof fn}, expected a function of a module`)
     for (const [, child] of this.children()) child.apply(fn)
     fn(this)
     return this
@@ -227,6 +233,10 @@ export abstract class Module {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString()
   }
+}
+
+function checkSwitch(caller: string, name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw new TypeError(`${caller}: ${name} is ${String(value)}, expected true or false`)
 }
 
 /** A field's name in a state dict: inProjWeight is in_proj_weight. */

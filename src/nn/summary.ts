@@ -11,6 +11,8 @@ import { Module } from './module.ts'
 /** The shape of an input, and its dtype when it is not f32. */
 export type InputShape = readonly number[] | { shape: readonly number[]; dtype: DType }
 
+const isShape = (input: InputShape): input is readonly number[] => Array.isArray(input)
+
 const sum = (parameters: readonly Tensor[]): number => parameters.reduce((n, { size }) => n + size, 0)
 
 /** The layers of `model` as lines of text: name and kind, the shape of the output, the number of parameters.
@@ -32,7 +34,7 @@ export function summary(model: Module, ...inputs: InputShape[]): string {
       withTrace(new Trace(), () =>
         noGrad(() => {
           const given = inputs.map((input) =>
-            'shape' in input ? empty('summary', input.shape, input.dtype) : empty('summary', input),
+            isShape(input) ? empty('nn.summary', input) : empty('nn.summary', input?.shape, input?.dtype),
           )
           model.forward(...given)
         }),

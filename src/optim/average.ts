@@ -26,6 +26,7 @@ export class ExponentialMovingAverage {
     if (currentTrace())
       throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
     const list = leaves(caller, parameters)
+    if (list.length === 0) throw new RangeError(`${caller}: got no parameters`)
     const odd = list.find(({ dtype, node }) => dtype !== 'f32' || node)
     if (odd) throw new TypeError(`${caller}: a tensor ${show(odd.shape)} is ${odd.dtype}, expected f32 leaves`)
     const { decay = 0.999 } = options

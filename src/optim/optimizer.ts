@@ -417,12 +417,15 @@ function settle<H extends Hyperparameters, F extends Flags>(
 }
 
 function checkHyperparameters<H extends Hyperparameters, F extends Flags>(
-  { name, ranges, check }: Definition<H, F>,
+  { name, defaults, ranges, check }: Definition<H, F>,
   hyper: H,
   flags: F,
 ): void {
   for (const [key, value] of Object.entries(hyper)) {
     const [low, high] = ranges[key as keyof H] ?? [0, Infinity]
+    // NaN is the default of what has none, as SGD's rate.
+    if (Number.isNaN(value) && Number.isNaN(defaults[key as keyof H]))
+      throw new TypeError(`${name}: ${key} is missing or NaN, expected a number, as { ${key}: 0.01 }`)
     if (typeof value !== 'number' || !Number.isFinite(value)) {
       throw new TypeError(
         `${name}: ${key} is ${typeof value === 'string' ? `'${value}'` : String(value)}, expected a finite number`,
@@ -502,6 +505,8 @@ function makeGroup<H extends Hyperparameters, F extends Flags>(
       },
     )
   }
+  // A misspelt name must not be lost.
+  Object.preventExtensions(settings)
   return { params, settings, flags, cells, names, state, stateNames }
 }
 
