@@ -6,7 +6,8 @@ export default defineConfig({
   assetsInclude: ['**/*.wasm'],
   build: {
     target: 'es2022',
-    lib: { entry: { index: 'src/index.ts' }, formats: ['es'] },
+    lib: { entry: { index: 'src/index.ts', node: 'src/node/index.ts' }, formats: ['es'] },
+    rolldownOptions: { external: /^node:/ },
     sourcemap: true,
     minify: false,
   },

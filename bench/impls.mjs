@@ -31,18 +31,20 @@ function packagedNode() {
 }
 
 /** The commands that may start an implementation, best first. `node`: undefined, '24', or the path of a
- *  binary for all of JavaScript's. */
-export function commandsOf(impl, node) {
+ *  binary for all of JavaScript's; `wide`: with V8's 256-bit pass on. */
+export function commandsOf(impl, { node, wide }) {
   const file = path(`impl/${impl.file}`)
   // Debian's torch belongs to Debian's Python, which may not be the first on the path.
   if (file.endsWith('.py')) return ['python3', '/usr/bin/python3'].map((python) => [python, file])
-  if (node !== undefined && node !== '24') return [[node, file]]
+  // The flag is for the peers; Lanewise, told by the last word, sets it itself.
+  const words = wide ? ['--experimental-wasm-revectorize', file, '--wide'] : [file]
+  if (node !== undefined && node !== '24') return [[node, ...words]]
   const running = process.execPath
   const newEnough = Number(process.versions.node.split('.')[0]) >= 24
   if (node === '24') {
     const binary = packagedNode() ?? (newEnough ? running : undefined)
     if (!binary) throw new Error(`npm has no Node 24 package for ${process.platform}-${process.arch}`)
-    return [[binary, file]]
+    return [[binary, ...words]]
   }
-  return [[(impl.node === 24 && !newEnough && packagedNode()) || running, file]]
+  return [[(impl.node === 24 && !newEnough && packagedNode()) || running, ...words]]
 }

@@ -31,6 +31,7 @@ const help = `Usage: npm run bench -- [options]
   --rounds N       rounds of about ${ROUND_MS} ms that are timed; default 7
   --node PATH|24   run Lanewise and all peers in JavaScript on this Node, or on the 24 of bench's packages;
                    default the one that runs this (jax-js: 24)
+  --wide           on Node 24 with V8's 256-bit pass on, for Lanewise and all peers in JavaScript
   --profile CASE   where the time of a step of Lanewise goes: time, rate and bytes of each kernel
   --json           one JSON object a line: case, impl, ms or gflops, ratio
   --help
@@ -47,6 +48,7 @@ function options() {
         peers: { type: 'string', default: peers.join() },
         rounds: { type: 'string', default: '7' },
         node: { type: 'string' },
+        wide: { type: 'boolean', default: false },
         profile: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -65,6 +67,7 @@ function options() {
     const rounds = Number(values.rounds)
     if (!(Number.isInteger(rounds) && rounds > 0))
       throw new Error(`--rounds: got ${values.rounds}, expected a whole number from 1`)
+    if (values.wide) values.node ??= '24'
     return { ...values, rounds, entries, impls: impls.filter(({ name }, i) => i === 0 || chosen.includes(name)) }
   } catch (error) {
     tell(`${error.message}\n\n${help}`)
@@ -108,9 +111,9 @@ const absent = new Set()
 /** What the others said of themselves. */
 const present = new Map()
 
-async function start(impl, node) {
+async function start(impl, runtime) {
   try {
-    const child = await Child.start(commandsOf(impl, node))
+    const child = await Child.start(commandsOf(impl, runtime))
     present.set(impl.name, child.about)
     return child
   } catch (error) {
@@ -120,7 +123,7 @@ async function start(impl, node) {
 }
 
 /** Median milliseconds a step of every implementation that can do the case, ours first; nothing without ours. */
-async function measure(entry, { impls, node, rounds }) {
+async function measure(entry, { impls, rounds, ...runtime }) {
   const able = impls.filter(
     ({ name, kinds, except = [] }) => kinds.includes(entry.kind) && !except.includes(entry.name) && !absent.has(name),
   )
@@ -134,7 +137,7 @@ async function measure(entry, { impls, node, rounds }) {
     let ours
     for (const impl of able) {
       try {
-        const child = await start(impl, node)
+        const child = await start(impl, runtime)
         children.push(child)
         const check = await child.prepare(entry)
         ours ??= check
@@ -183,7 +186,7 @@ if (settings.help) {
   process.exit()
 }
 if (settings.profile !== undefined) {
-  const child = await Child.start(commandsOf(impls[0], settings.node))
+  const child = await Child.start(commandsOf(impls[0], settings))
   await child.prepare({ ...cases.find(({ name }) => name === settings.profile), profile: true })
   await warmUp(child)
   console.log(await child.profile())

@@ -1,36 +1,80 @@
-// Packing copies a panel of B, k rows of 8 columns, or a strip of Aᵀ, k rows of 6, to where the micro-kernel
-// reads it line after line (rows that are a power of two apart share cache sets). A must where B is
-// transposed in memory; a row-major B is worth it once enough rows of A use the panel.
+// Packing brings the factors to where the micro-kernel reads them line after line (rows that are a power of two apart
+// share cache sets), and absorbs transposes:
+//
+//   strips   of A, [m, k] or [k, m]:  ⌈m / 4⌉ strips of k lines of 4 rows' elements
+//   panel    of B, [k, n] or [n, k]:  k lines of COLUMNS columns; a row-major B may also be read where it is
 
-import { TILE_COLUMNS, TILE_ROWS } from './tile'
+import { COLUMNS, STRIP_ROW, TILE_ROWS } from './tile'
 
-const PANEL_ROW: usize = 4 * TILE_COLUMNS
-const STRIP_ROW: usize = 4 * TILE_ROWS
+/** Bytes of a line of a panel. */
+// @ts-ignore: decorator
+@inline
+export function panelRow(): usize {
+  return <usize>COLUMNS << 2
+}
 
-/** strip[p, 0..6) = Aᵀ[p, 0..6), rows of Aᵀ lda bytes apart. */
-export function packStrip(strip: usize, a: usize, lda: usize, k: i32): void {
+/** Bytes of the strips of A [m, k]. */
+// @ts-ignore: decorator
+@inline
+export function stripBytes(m: i32, k: i32): usize {
+  return <usize>((m + TILE_ROWS - 1) / TILE_ROWS) * <usize>k * STRIP_ROW
+}
+
+/** Strips of A [m, k], or of Aᵀ [k, m] when transposed; rows lda bytes apart. Rows past m repeat the last, or are
+ *  what follows it in memory. */
+export function packStrips(strips: usize, a: usize, lda: usize, m: i32, k: i32, transposed: bool): void {
+  for (let i = 0; i < m; i += TILE_ROWS) {
+    if (transposed) packColumns(strips, a + (<usize>i << 2), lda, k)
+    else packFour(strips, STRIP_ROW, a + <usize>i * lda, lda, min(m - i, TILE_ROWS), k)
+    strips += <usize>k * STRIP_ROW
+  }
+}
+
+/** strip[p, 0..4) = Aᵀ[p, 0..4), rows of Aᵀ lda bytes apart. */
+function packColumns(strip: usize, a: usize, lda: usize, k: i32): void {
   for (let p = 0; p < k; p++) {
     v128.store(strip, v128.load(a))
-    v128.store64_lane(strip, v128.load(a, 16), 0, 16)
     strip += STRIP_ROW
     a += lda
   }
 }
 
-/** panel[p, 0..8) = B[p, 0..8), rows of B ldb bytes apart. */
+/** panel[p, 0..COLUMNS) = B[p, 0..COLUMNS), rows of B ldb bytes apart. */
 export function packRows(panel: usize, b: usize, ldb: usize, k: i32): void {
-  for (let p = 0; p < k; p++) {
-    v128.store(panel, v128.load(b))
-    v128.store(panel, v128.load(b, 16), 16)
-    panel += PANEL_ROW
-    b += ldb
+  if (COLUMNS == 8) {
+    for (let p = 0; p < k; p++) {
+      copyEight(panel, b)
+      panel += 32
+      b += ldb
+    }
+  } else {
+    for (let p = 0; p < k; p++) {
+      copyEight(panel, b)
+      copyEight(panel + 32, b + 32)
+      panel += 64
+      b += ldb
+    }
   }
 }
 
-/** Four columns of the panel from four rows of Bᵀ, by 4×4 transposes. */
 // @ts-ignore: decorator
 @inline
-function packFour(panel: usize, b0: usize, b1: usize, b2: usize, b3: usize, k: i32): void {
+export function copyEight(to: usize, from: usize): void {
+  const v0 = v128.load(from)
+  const v1 = v128.load(from, 16)
+  v128.store(to, v0)
+  v128.store(to, v1, 16)
+}
+
+/** to[p, j] = from[j, p] for p < k and the four rows j, of which those from `count` on repeat the last; lines of `to` are
+ *  `line` bytes apart, rows of `from` ld bytes. */
+export function packFour(to: usize, line: usize, from: usize, ld: usize, count: i32, k: i32): void {
+  const last = from + <usize>(count - 1) * ld
+  interleave(to, line, from, min(from + ld, last), min(from + 2 * ld, last), min(from + 3 * ld, last), k)
+}
+
+/** to[p, 0..4) = b0[p], b1[p], b2[p], b3[p] for p < k, by 4×4 transposes. */
+export function interleave(to: usize, line: usize, b0: usize, b1: usize, b2: usize, b3: usize, k: i32): void {
   let p = 0
   for (; p + 4 <= k; p += 4) {
     const r0 = v128.load(b0)
@@ -41,22 +85,22 @@ function packFour(panel: usize, b0: usize, b1: usize, b2: usize, b3: usize, k: i
     const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5)
     const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7)
     const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7)
-    v128.store(panel, v128.shuffle<i64>(low01, low23, 0, 2))
-    v128.store(panel, v128.shuffle<i64>(low01, low23, 1, 3), PANEL_ROW)
-    v128.store(panel, v128.shuffle<i64>(high01, high23, 0, 2), 2 * PANEL_ROW)
-    v128.store(panel, v128.shuffle<i64>(high01, high23, 1, 3), 3 * PANEL_ROW)
-    panel += 4 * PANEL_ROW
+    v128.store(to, v128.shuffle<i64>(low01, low23, 0, 2))
+    v128.store(to + line, v128.shuffle<i64>(low01, low23, 1, 3))
+    v128.store(to + 2 * line, v128.shuffle<i64>(high01, high23, 0, 2))
+    v128.store(to + 3 * line, v128.shuffle<i64>(high01, high23, 1, 3))
+    to += 4 * line
     b0 += 16
     b1 += 16
     b2 += 16
     b3 += 16
   }
   for (; p < k; p++) {
-    store<f32>(panel, load<f32>(b0))
-    store<f32>(panel, load<f32>(b1), 4)
-    store<f32>(panel, load<f32>(b2), 8)
-    store<f32>(panel, load<f32>(b3), 12)
-    panel += PANEL_ROW
+    store<f32>(to, load<f32>(b0))
+    store<f32>(to, load<f32>(b1), 4)
+    store<f32>(to, load<f32>(b2), 8)
+    store<f32>(to, load<f32>(b3), 12)
+    to += line
     b0 += 4
     b1 += 4
     b2 += 4
@@ -64,11 +108,12 @@ function packFour(panel: usize, b0: usize, b1: usize, b2: usize, b3: usize, k: i
   }
 }
 
-/** panel[p, j] = Bᵀ[j, p] for j < width, rows of Bᵀ ldb bytes apart; columns past width repeat the last. */
+/** panel[p, j] = Bᵀ[j, p] for j < width, rows of Bᵀ ldb bytes apart; columns past width, up to the next multiple of
+ *  4, repeat the last. */
 export function packTransposed(panel: usize, b: usize, ldb: usize, k: i32, width: i32): void {
-  const last = b + <usize>(width - 1) * ldb
-  packFour(panel, b, min(b + ldb, last), min(b + 2 * ldb, last), min(b + 3 * ldb, last), k)
-  if (width <= 4) return
-  const middle = b + 4 * ldb
-  packFour(panel + 16, middle, min(middle + ldb, last), min(middle + 2 * ldb, last), min(middle + 3 * ldb, last), k)
+  for (let j = 0; j < width; j += 4) {
+    packFour(panel, panelRow(), b, ldb, min(width - j, 4), k)
+    panel += 16
+    b += 4 * ldb
+  }
 }

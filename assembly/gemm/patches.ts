@@ -5,10 +5,9 @@
 //
 // The image is the input itself, or a copy with zeros around it: no loop tests for borders.
 
-import { TILE_COLUMNS } from './tile'
 import { at, four, storeLanes, sumLanes } from '../simd'
-
-const PANEL_ROW: usize = 4 * TILE_COLUMNS
+import { copyEight, interleave, panelRow } from './pack'
+import { COLUMNS } from './tile'
 
 /** The list of whole numbers that a convolution is given; src/ops/conv.ts writes it in this order. */
 export const enum Geometry {
@@ -96,85 +95,72 @@ export function copyInside(image: usize, x: usize, planes: i32, geometry: usize,
   }
 }
 
-/** Four columns of a panel, when their positions do not follow each other in one row. */
-function gatherFour(panel: usize, image: usize, offsets: usize, k: i32, p: i32, last: i32, geometry: usize): void {
-  const p0 = image + patchStart(min(p, last), geometry)
-  const p1 = image + patchStart(min(p + 1, last), geometry)
-  const p2 = image + patchStart(min(p + 2, last), geometry)
-  const p3 = image + patchStart(min(p + 3, last), geometry)
-  for (let i = 0; i < k; i++) {
-    const offset = <usize>load<u32>(at(offsets, i))
-    let v = v128.load32_zero(p0 + offset)
-    v = v128.load32_lane(p1 + offset, v, 1)
-    v = v128.load32_lane(p2 + offset, v, 2)
-    v128.store(panel, v128.load32_lane(p3 + offset, v, 3))
-    panel += PANEL_ROW
-  }
-}
-
-/** The same when they do, every second column of the image. */
-function everySecond(panel: usize, start: usize, offsets: usize, k: i32): void {
+/** panel[i, 0..n) = the n positions that follow `start` in one row of the output, for i < k. */
+function packRun(panel: usize, start: usize, offsets: usize, k: i32, n: i32, stride: i32): void {
   for (let i = 0; i < k; i++) {
     const p = start + <usize>load<u32>(at(offsets, i))
-    v128.store(panel, v128.shuffle<f32>(v128.load(p), v128.load(p, 16), 0, 2, 4, 6))
-    panel += PANEL_ROW
-  }
-}
-
-function neighbours(panel: usize, start: usize, offsets: usize, k: i32): void {
-  for (let i = 0; i < k; i++) {
-    v128.store(panel, v128.load(start + <usize>load<u32>(at(offsets, i))))
-    panel += PANEL_ROW
-  }
-}
-
-function packFour(panel: usize, image: usize, offsets: usize, k: i32, p: i32, positions: i32, geometry: usize): void {
-  const outWidth = field(geometry, Geometry.outWidth)
-  const stride = field(geometry, Geometry.strideX)
-  const oneRow = p + 4 <= positions && p % outWidth + 4 <= outWidth
-  if (oneRow && stride == 1) neighbours(panel, image + patchStart(p, geometry), offsets, k)
-  else if (oneRow && stride == 2) everySecond(panel, image + patchStart(p, geometry), offsets, k)
-  else gatherFour(panel, image, offsets, k, p, positions - 1, geometry)
-}
-
-/** panel[i, j] = patches[i, p + j] for i < k, j < 8; columns past the last position repeat it. */
-export function packPatches(panel: usize, image: usize, offsets: usize, k: i32, p: i32, positions: i32, geometry: usize): void {
-  const outWidth = field(geometry, Geometry.outWidth)
-  if (field(geometry, Geometry.strideX) == 1 && p + 8 <= positions && p % outWidth + 8 <= outWidth) {
-    const start = image + patchStart(p, geometry)
-    for (let i = 0; i < k; i++) {
-      const q = start + <usize>load<u32>(at(offsets, i))
-      v128.store(panel, v128.load(q))
-      v128.store(panel, v128.load(q, 16), 16)
-      panel += PANEL_ROW
-    }
-    return
-  }
-  packFour(panel, image, offsets, k, p, positions, geometry)
-  if (p + 4 < positions) packFour(panel + 16, image, offsets, k, p + 4, positions, geometry)
-}
-
-/** row[i] = patches[k, from + i] for i < count; image points at the patch element k of position 0. Up to three
- *  floats past the end of row are written. */
-export function packPatchRow(row: usize, image: usize, from: i32, count: i32, geometry: usize): void {
-  const outWidth = field(geometry, Geometry.outWidth)
-  const stride = field(geometry, Geometry.strideX)
-  let start = from
-  const end = from + count
-  while (start < end) {
-    const n = min(outWidth - start % outWidth, end - start)
-    const p = image + patchStart(start, geometry)
+    let j = 0
     if (stride == 1) {
-      for (let i = 0; i < n; i += 4) v128.store(at(row, i), v128.load(at(p, i)))
-    } else if (stride == 2) {
-      for (let i = 0; i < n; i += 4) {
-        v128.store(at(row, i), v128.shuffle<f32>(v128.load(at(p, 2 * i)), v128.load(at(p, 2 * i), 16), 0, 2, 4, 6))
+      for (; j + 8 <= n; j += 8) copyEight(at(panel, j), at(p, j))
+      if (n & 4) {
+        v128.store(at(panel, j), v128.load(at(p, j)))
+        j += 4
       }
     } else {
-      for (let i = 0; i < n; i++) store<f32>(at(row, i), load<f32>(at(p, i * stride)))
+      for (; j + 4 <= n; j += 4) v128.store(at(panel, j), four(at(p, j * stride), stride))
     }
-    row += <usize>n << 2
-    start += n
+    for (; j < n; j++) store<f32>(at(panel, j), load<f32>(at(p, j * stride)))
+    panel += panelRow()
+  }
+}
+
+/** panel[i, j] = patches[i, p + j] for i < k, j < COLUMNS; what would lie past the last position is not written. */
+export function packPatches(panel: usize, image: usize, offsets: usize, k: i32, p: i32, positions: i32, geometry: usize): void {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const stride = field(geometry, Geometry.strideX)
+  const end = min(p + COLUMNS, positions)
+  while (p < end) {
+    const n = min(outWidth - p % outWidth, end - p)
+    packRun(panel, image + patchStart(p, geometry), offsets, k, n, stride)
+    panel += <usize>n << 2
+    p += n
+  }
+}
+
+/** panel[p, j] = patches[k + j, from + p] for p < count and j < width: the other way round. */
+export function packPatchesTransposed(
+  panel: usize, image: usize, offsets: usize, k: i32, width: i32, from: i32, count: i32, geometry: usize,
+): void {
+  for (let j = 0; j < width; j += 4) {
+    const p0 = image + <usize>load<u32>(at(offsets, k + j))
+    const p1 = image + <usize>load<u32>(at(offsets, k + min(j + 1, width - 1)))
+    const p2 = image + <usize>load<u32>(at(offsets, k + min(j + 2, width - 1)))
+    const p3 = image + <usize>load<u32>(at(offsets, k + min(j + 3, width - 1)))
+    packFourRuns(at(panel, j), p0, p1, p2, p3, from, count, geometry)
+  }
+}
+
+/** Four columns of it: p0 .. p3 point at the patch elements of position 0. */
+function packFourRuns(panel: usize, p0: usize, p1: usize, p2: usize, p3: usize, from: i32, count: i32, geometry: usize): void {
+  const outWidth = field(geometry, Geometry.outWidth)
+  const stride = field(geometry, Geometry.strideX)
+  const end = from + count
+  while (from < end) {
+    const n = min(outWidth - from % outWidth, end - from)
+    const start = patchStart(from, geometry)
+    if (stride == 1) interleave(panel, panelRow(), p0 + start, p1 + start, p2 + start, p3 + start, n)
+    else {
+      for (let i = 0; i < n; i++) {
+        const to = panel + <usize>i * panelRow()
+        const q = at(start, i * stride)
+        store<f32>(to, load<f32>(p0 + q))
+        store<f32>(to, load<f32>(p1 + q), 4)
+        store<f32>(to, load<f32>(p2 + q), 8)
+        store<f32>(to, load<f32>(p3 + q), 12)
+      }
+    }
+    panel += <usize>n * panelRow()
+    from += n
   }
 }
 

@@ -1,24 +1,51 @@
-// The micro-kernel: C[MR, 4 NV] = A[MR, k] · B[k, 4 NV], in registers.
+// The micro-kernel: C = F + A · B for a panel of B and any number of strips of A, four rows each, in registers.
 //
-//              B  [k, 8]    rows ldb bytes apart
-//             ┌────────┐
-//   A [MR, k] │ b0  b1 │    A: rows lda bytes apart; or, TA, a packed strip of Aᵀ: k rows of 6
-//   ┌───────┐ ├────────┤
-//   │ splat │ │ c00 c01│    C: rows ldc bytes apart, stored in full
-//   └───────┘ └────────┘
+//              B  [k, 16]                   rows ldb bytes apart
+//             ┌────┬────┬────┬────┐
+//             │ b0 │ b1 │ b2 │ b3 │         A: strips one after the other, each k lines of 4 rows' elements
+//   ┌───────┐ ├────┼────┼────┼────┤         F: where sums start (zeros, a bias, the sum over earlier k), rows ldf
+//   │ strip │ │ c00  c01  c02  c03│            bytes apart; may be C
+//   │   4   │ │ c10  …            │         C: rows ldc bytes apart, stored in full
+//   └───────┘ └───────────────────┘
 //
-// Every element of C is one sum over p = 0 .. k-1 in that order, whatever the tile: results do not
-// depend on tile sizes, blocking or who computes which part.
+// Every element of C is one sum over p = 0 .. k-1 in that order, and goes on where F ends: results do not depend
+// on tile sizes, on blocks of k, or on who computes which part.
 //
-// 6×8 fills the 15 vector registers that V8 has on x64; measured against 4×8, 4×16 and 6×16, with k
-// unrolled by 1 and 2 (ARCHITECTURE.md, decisions). Nothing but the stores may follow the loop: with
-// branches there (edges, sums over several blocks of k), Node 20 kept accumulators on the stack within
-// the loop, 31 → 23 GFLOP/s. Such tiles go to a buffer, and gemm takes them from there.
+// Two widths: 4×8 fills the 15 vector registers that V8 has on x64; where V8's 256-bit pass makes one instruction of two
+// neighbouring vectors, 4×16 does. GFLOP/s for 120×32×784 / 480×512×480, Xeon (Sapphire Rapids), packed:
+//
+//              4×8       5×8       6×8       4×16      5×16
+//   Node 20    48 / 47   39 / 39   36 / 38   – / 44    – / 41      128-bit multiplications and additions alone: 48
+//   Node 24    48 / 48   46 / 47   – / 46    – / 44    – / 42
+//   its pass                                 73 / 85   81 / 86
+//
+// The loop over strips lies inside: a call for each tile costs 38 instead of 48 at k = 32. Reading rows of A where they
+// are, instead of strips, costs 44 instead of 48 (four pointers more); k unrolled by 2 falls to 36 .. 41 on Node 20.
+// Nothing but the stores may follow the loop over k: with a max or branches there, or in a function with other tiles,
+// Node 20 keeps sums on the stack within it (38 and 10 GFLOP/s).
 
-/** Rows of the largest tile. */
-export const TILE_ROWS = 6
-/** Columns of the largest tile. */
-export const TILE_COLUMNS = 8
+import { at, storeLanes } from '../simd'
+
+/** Columns of a full tile, 8 or 16: the host says which when it instantiates the core. A constant of the engine; no
+ *  result depends on it. */
+// @ts-ignore: decorator
+@external("env", "tileColumns")
+export declare const COLUMNS: i32
+
+export const TILE_ROWS = 4
+/** Columns of the widest tile. */
+export const TILE_COLUMNS = 16
+/** Bytes of a row of the widest tile. */
+export const TILE_ROW: usize = 4 * TILE_COLUMNS
+/** Rows of A that share one call, at most. */
+export const ROWS = 192
+/** Bytes of the buffer for tiles that are larger than what is left of C. */
+export const TILE_BYTES: usize = 4 * ROWS * TILE_COLUMNS
+/** Bytes of one k of a strip. */
+export const STRIP_ROW: usize = 4 * TILE_ROWS
+
+/** F of a sum that starts at nothing, with ldf = 0. */
+export const ZEROS: usize = memory.data(4 * TILE_COLUMNS, 16)
 
 // @ts-ignore: decorator
 @inline
@@ -26,99 +53,96 @@ function madd(c: v128, a: v128, b: v128): v128 {
   return f32x4.add(c, f32x4.mul(a, b))
 }
 
-// MR, NV and TA are constants at every call: the branches on them fold away.
+// NV (1, 2 or 4 vectors) is a constant at every call: the branches on it fold away.
 // @ts-ignore: decorator
 @inline
-function tile(MR: i32, NV: i32, TA: bool, c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void {
-  let c00 = f32x4.splat(0), c01 = f32x4.splat(0)
-  let c10 = f32x4.splat(0), c11 = f32x4.splat(0)
-  let c20 = f32x4.splat(0), c21 = f32x4.splat(0)
-  let c30 = f32x4.splat(0), c31 = f32x4.splat(0)
-  let c40 = f32x4.splat(0), c41 = f32x4.splat(0)
-  let c50 = f32x4.splat(0), c51 = f32x4.splat(0)
-  let a0 = a, a1 = TA ? a : a + 1 * lda, a2 = TA ? a : a + 2 * lda, a3 = TA ? a : a + 3 * lda, a4 = TA ? a : a + 4 * lda, a5 = TA ? a : a + 5 * lda
-  while (k > 0) {
-    const b0 = v128.load(b)
-    const b1 = NV > 1 ? v128.load(b, 16) : b0
-    if (MR > 0) { const s = TA ? v128.load32_splat(a0, 0) : v128.load32_splat(a0); c00 = madd(c00, s, b0); if (NV > 1) c01 = madd(c01, s, b1) }
-    if (MR > 1) { const s = TA ? v128.load32_splat(a0, 4) : v128.load32_splat(a1); c10 = madd(c10, s, b0); if (NV > 1) c11 = madd(c11, s, b1) }
-    if (MR > 2) { const s = TA ? v128.load32_splat(a0, 8) : v128.load32_splat(a2); c20 = madd(c20, s, b0); if (NV > 1) c21 = madd(c21, s, b1) }
-    if (MR > 3) { const s = TA ? v128.load32_splat(a0, 12) : v128.load32_splat(a3); c30 = madd(c30, s, b0); if (NV > 1) c31 = madd(c31, s, b1) }
-    if (MR > 4) { const s = TA ? v128.load32_splat(a0, 16) : v128.load32_splat(a4); c40 = madd(c40, s, b0); if (NV > 1) c41 = madd(c41, s, b1) }
-    if (MR > 5) { const s = TA ? v128.load32_splat(a0, 20) : v128.load32_splat(a5); c50 = madd(c50, s, b0); if (NV > 1) c51 = madd(c51, s, b1) }
-    b += ldb
-    if (TA) a0 += 4 * TILE_ROWS
-    else { a0 += 4; if (MR > 1) a1 += 4; if (MR > 2) a2 += 4; if (MR > 3) a3 += 4; if (MR > 4) a4 += 4; if (MR > 5) a5 += 4 }
-    k--
-  }
-  if (MR > 0) { v128.store(c, c00); if (NV > 1) v128.store(c, c01, 16); c += ldc }
-  if (MR > 1) { v128.store(c, c10); if (NV > 1) v128.store(c, c11, 16); c += ldc }
-  if (MR > 2) { v128.store(c, c20); if (NV > 1) v128.store(c, c21, 16); c += ldc }
-  if (MR > 3) { v128.store(c, c30); if (NV > 1) v128.store(c, c31, 16); c += ldc }
-  if (MR > 4) { v128.store(c, c40); if (NV > 1) v128.store(c, c41, 16); c += ldc }
-  if (MR > 5) { v128.store(c, c50); if (NV > 1) v128.store(c, c51, 16); c += ldc }
-}
-
-function n6x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(6, 2, false, c, ldc, a, lda, b, ldb, k) }
-function n5x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(5, 2, false, c, ldc, a, lda, b, ldb, k) }
-function n4x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(4, 2, false, c, ldc, a, lda, b, ldb, k) }
-function n3x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(3, 2, false, c, ldc, a, lda, b, ldb, k) }
-function n2x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(2, 2, false, c, ldc, a, lda, b, ldb, k) }
-function n1x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(1, 2, false, c, ldc, a, lda, b, ldb, k) }
-function n6x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(6, 1, false, c, ldc, a, lda, b, ldb, k) }
-function n5x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(5, 1, false, c, ldc, a, lda, b, ldb, k) }
-function n4x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(4, 1, false, c, ldc, a, lda, b, ldb, k) }
-function n3x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(3, 1, false, c, ldc, a, lda, b, ldb, k) }
-function n2x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(2, 1, false, c, ldc, a, lda, b, ldb, k) }
-function n1x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(1, 1, false, c, ldc, a, lda, b, ldb, k) }
-function t6x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(6, 2, true, c, ldc, a, lda, b, ldb, k) }
-function t5x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(5, 2, true, c, ldc, a, lda, b, ldb, k) }
-function t4x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(4, 2, true, c, ldc, a, lda, b, ldb, k) }
-function t3x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(3, 2, true, c, ldc, a, lda, b, ldb, k) }
-function t2x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(2, 2, true, c, ldc, a, lda, b, ldb, k) }
-function t1x8(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(1, 2, true, c, ldc, a, lda, b, ldb, k) }
-function t6x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(6, 1, true, c, ldc, a, lda, b, ldb, k) }
-function t5x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(5, 1, true, c, ldc, a, lda, b, ldb, k) }
-function t4x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(4, 1, true, c, ldc, a, lda, b, ldb, k) }
-function t3x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(3, 1, true, c, ldc, a, lda, b, ldb, k) }
-function t2x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(2, 1, true, c, ldc, a, lda, b, ldb, k) }
-function t1x4(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void { tile(1, 1, true, c, ldc, a, lda, b, ldb, k) }
-
-/** The tile of `rows` (1..6) rows and 8 columns, or 4 when that is enough for `width`; transposed: from a
- *  strip of Aᵀ. */
-export function multiplyTile(rows: i32, width: i32, transposed: bool, c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, k: i32): void {
-  switch (rows + (width > 4 ? 0 : 6) + (transposed ? 12 : 0)) {
-    case 1: n1x8(c, ldc, a, lda, b, ldb, k); return
-    case 2: n2x8(c, ldc, a, lda, b, ldb, k); return
-    case 3: n3x8(c, ldc, a, lda, b, ldb, k); return
-    case 4: n4x8(c, ldc, a, lda, b, ldb, k); return
-    case 5: n5x8(c, ldc, a, lda, b, ldb, k); return
-    case 6: n6x8(c, ldc, a, lda, b, ldb, k); return
-    case 7: n1x4(c, ldc, a, lda, b, ldb, k); return
-    case 8: n2x4(c, ldc, a, lda, b, ldb, k); return
-    case 9: n3x4(c, ldc, a, lda, b, ldb, k); return
-    case 10: n4x4(c, ldc, a, lda, b, ldb, k); return
-    case 11: n5x4(c, ldc, a, lda, b, ldb, k); return
-    case 12: n6x4(c, ldc, a, lda, b, ldb, k); return
-    case 13: t1x8(c, ldc, a, lda, b, ldb, k); return
-    case 14: t2x8(c, ldc, a, lda, b, ldb, k); return
-    case 15: t3x8(c, ldc, a, lda, b, ldb, k); return
-    case 16: t4x8(c, ldc, a, lda, b, ldb, k); return
-    case 17: t5x8(c, ldc, a, lda, b, ldb, k); return
-    case 18: t6x8(c, ldc, a, lda, b, ldb, k); return
-    case 19: t1x4(c, ldc, a, lda, b, ldb, k); return
-    case 20: t2x4(c, ldc, a, lda, b, ldb, k); return
-    case 21: t3x4(c, ldc, a, lda, b, ldb, k); return
-    case 22: t4x4(c, ldc, a, lda, b, ldb, k); return
-    case 23: t5x4(c, ldc, a, lda, b, ldb, k); return
-    case 24: t6x4(c, ldc, a, lda, b, ldb, k); return
+function tiles(NV: i32, c: usize, ldc: usize, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, strips: i32): void {
+  while (strips > 0) {
+    let left = k, line = b, from = f
+    let c00 = v128.load(from), c01 = NV > 1 ? v128.load(from, 16) : c00, c02 = NV > 2 ? v128.load(from, 32) : c00, c03 = NV > 2 ? v128.load(from, 48) : c00
+    from += ldf
+    let c10 = v128.load(from), c11 = NV > 1 ? v128.load(from, 16) : c10, c12 = NV > 2 ? v128.load(from, 32) : c10, c13 = NV > 2 ? v128.load(from, 48) : c10
+    from += ldf
+    let c20 = v128.load(from), c21 = NV > 1 ? v128.load(from, 16) : c20, c22 = NV > 2 ? v128.load(from, 32) : c20, c23 = NV > 2 ? v128.load(from, 48) : c20
+    from += ldf
+    let c30 = v128.load(from), c31 = NV > 1 ? v128.load(from, 16) : c30, c32 = NV > 2 ? v128.load(from, 32) : c30, c33 = NV > 2 ? v128.load(from, 48) : c30
+    f = from + ldf
+    while (left > 0) {
+      const b0 = v128.load(line), b1 = NV > 1 ? v128.load(line, 16) : b0, b2 = NV > 2 ? v128.load(line, 32) : b0, b3 = NV > 2 ? v128.load(line, 48) : b0
+      const s0 = v128.load32_splat(a)
+      c00 = madd(c00, s0, b0); if (NV > 1) c01 = madd(c01, s0, b1); if (NV > 2) { c02 = madd(c02, s0, b2); c03 = madd(c03, s0, b3) }
+      const s1 = v128.load32_splat(a, 4)
+      c10 = madd(c10, s1, b0); if (NV > 1) c11 = madd(c11, s1, b1); if (NV > 2) { c12 = madd(c12, s1, b2); c13 = madd(c13, s1, b3) }
+      const s2 = v128.load32_splat(a, 8)
+      c20 = madd(c20, s2, b0); if (NV > 1) c21 = madd(c21, s2, b1); if (NV > 2) { c22 = madd(c22, s2, b2); c23 = madd(c23, s2, b3) }
+      const s3 = v128.load32_splat(a, 12)
+      c30 = madd(c30, s3, b0); if (NV > 1) c31 = madd(c31, s3, b1); if (NV > 2) { c32 = madd(c32, s3, b2); c33 = madd(c33, s3, b3) }
+      line += ldb
+      a += STRIP_ROW
+      left--
+    }
+    v128.store(c, c00); if (NV > 1) v128.store(c, c01, 16); if (NV > 2) { v128.store(c, c02, 32); v128.store(c, c03, 48) }
+    c += ldc
+    v128.store(c, c10); if (NV > 1) v128.store(c, c11, 16); if (NV > 2) { v128.store(c, c12, 32); v128.store(c, c13, 48) }
+    c += ldc
+    v128.store(c, c20); if (NV > 1) v128.store(c, c21, 16); if (NV > 2) { v128.store(c, c22, 32); v128.store(c, c23, 48) }
+    c += ldc
+    v128.store(c, c30); if (NV > 1) v128.store(c, c31, 16); if (NV > 2) { v128.store(c, c32, 32); v128.store(c, c33, 48) }
+    c += ldc
+    strips--
   }
 }
 
-/** Rows of the next tile when `left` remain. 7..11 are split evenly: a tile of one or two rows would wait on
- *  its own additions. */
-// @ts-ignore: decorator
-@inline
-export function tileRows(left: i32): i32 {
-  return left >= 2 * TILE_ROWS ? TILE_ROWS : left > TILE_ROWS ? (left + 1) >> 1 : left
+function tiles4x4(c: usize, ldc: usize, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, strips: i32): void { tiles(1, c, ldc, a, b, ldb, k, f, ldf, strips) }
+function tiles4x8(c: usize, ldc: usize, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, strips: i32): void { tiles(2, c, ldc, a, b, ldb, k, f, ldf, strips) }
+function tiles4x16(c: usize, ldc: usize, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, strips: i32): void { tiles(4, c, ldc, a, b, ldb, k, f, ldf, strips) }
+
+// Called through a table, so that each stays a function of its own.
+const widths: StaticArray<(c: usize, ldc: usize, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, strips: i32) => void> = [
+  tiles4x4, tiles4x8, tiles4x16,
+]
+
+/** C [rows, width] = F + A · B, or relu of it; up to ROWS rows, in strips, and COLUMNS columns.  Rows of B and, when it is
+ *  one row (ldf = 0), F are readable for 16 columns.  buffer: TILE_BYTES. */
+export function multiplyPanel(
+  c: usize, ldc: usize, rows: i32, width: i32, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, relu: bool, buffer: usize,
+): void {
+  const kind = width > 8 ? 2 : width > 4 ? 1 : 0
+  const multiply = unchecked(widths[kind])
+  const whole = width == 4 << kind ? rows / TILE_ROWS : 0
+  const done = whole * TILE_ROWS
+  if (whole > 0) multiply(c, ldc, a, b, ldb, k, f, ldf, whole)
+  if (done < rows) {
+    const edge = c + <usize>done * ldc
+    const strip = a + <usize>(done * k) * 4
+    if (ldf) copyRows(buffer, TILE_ROW, f + <usize>done * ldf, ldf, rows - done, width)
+    multiply(buffer, TILE_ROW, strip, b, ldb, k, ldf ? buffer : f, ldf ? TILE_ROW : 0, (rows - done + TILE_ROWS - 1) / TILE_ROWS)
+    copyRows(edge, ldc, buffer, TILE_ROW, rows - done, width)
+  }
+  if (relu) clampRows(c, ldc, rows, width)
+}
+
+function copyRows(to: usize, ldt: usize, from: usize, ldf: usize, rows: i32, width: i32): void {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < width; j += 4) storeLanes(at(to, j), v128.load(at(from, j)), width - j)
+    to += ldt
+    from += ldf
+  }
+}
+
+/** c = relu(c). NaN passes. */
+function clampRows(c: usize, ldc: usize, rows: i32, width: i32): void {
+  const zero = f32x4.splat(0)
+  for (let i = 0; i < rows; i++) {
+    let j = 0
+    for (; j + 8 <= width; j += 8) {
+      const p = at(c, j)
+      const v0 = f32x4.pmax(v128.load(p), zero)
+      const v1 = f32x4.pmax(v128.load(p, 16), zero)
+      v128.store(p, v0)
+      v128.store(p, v1, 16)
+    }
+    for (; j < width; j += 4) storeLanes(at(c, j), f32x4.pmax(v128.load(at(c, j)), zero), width - j)
+    c += ldc
+  }
 }

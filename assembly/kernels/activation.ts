@@ -17,7 +17,7 @@ export enum Activation {
 // @ts-ignore: decorator
 @inline
 export function activate(kind: i32, x: v128): v128 {
-  if (kind == Activation.relu) return f32x4.max(x, f32x4.splat(0))
+  if (kind == Activation.relu) return f32x4.pmax(x, f32x4.splat(0))
   if (kind == Activation.tanh) return tanhOf(x)
   if (kind == Activation.sigmoid) return sigmoidOf(x)
   return x

@@ -2,8 +2,8 @@
 // Queries, keys, values and results are read and written where they lie, whatever the strides: heads side by side
 // in one row need no transposes.
 //
-//   forward    for each block of 24 queries: scores = Q Kᵀ straight into the probabilities, softmax in place, · V
-//   backward   for each block of 24 queries: dP = dO Vᵀ, dS = P (dP - Σ dP P) in place, dQ = dS K
+//   forward    for each block of 20 queries: scores = Q Kᵀ straight into the probabilities, softmax in place, · V
+//   backward   for each block of 20 queries: dP = dO Vᵀ, dS = P (dP - Σ dP P) in place, dQ = dS K
 //              then dK = dSᵀ Q and dV = Pᵀ dO
 //
 // Causal: query t sees keys 0 .. t; a block ends at the last key that one of its queries sees.
@@ -12,16 +12,13 @@
 // head, row, column) strides of the mask. Rows of q, k, v and out are contiguous.
 
 import { In, Ints, OptionalIn, OptionalInOut, Out, Scratch } from '../abi'
-import { multiplyPacked, multiplyTransposed, packedBytes, packMatrix } from '../gemm/packed'
-import { TILE_COLUMNS, TILE_ROWS } from '../gemm/tile'
+import { multiplyPacked, multiplyTransposed, packedBytes, packMatrix, productBytes } from '../gemm/packed'
 import { exp } from '../math'
 import { philox } from '../random'
 import { at, loadLanes, maxLanes, storeLanes, sumLanes } from '../simd'
 
 /** Queries in a block. */
-export const QUERIES = 24
-
-const TILE_BYTES: usize = 4 * TILE_ROWS * TILE_COLUMNS
+export const QUERIES = 20
 
 /** Bytes between neighbours along `axis` (0 batch, 1 head, 2 row, 3 column) of operand `index` in dims. */
 // @ts-ignore: decorator
@@ -76,7 +73,7 @@ function softmaxRow(p: usize, mask: usize, maskStep: usize, scale: f32, seen: i3
 /** out = dropped(softmax(scale q kᵀ + mask)) v.  q: [batch, heads, T, D]; k: [batch, heads, S, D]; v: [batch, heads,
  *  S, Dv]; out: [batch, heads, T, Dv]; mask: broadcast over [batch, heads, T, S]; strides in dims.
  *  Keeps probabilities [batch, heads, T, S], before dropout, and the generator's state (drawn, 4 words) that it used.
- *  buffer, in floats: 52; k and v packed, D ⌈S / 8⌉ 8 and S ⌈Dv / 8⌉ 8; with a generator, 24 S. */
+ *  buffer, in floats: 192 × 16 + 4; 20 × max(D, S) for strips; k and v packed, D ⌈S / 16⌉ 16 and S ⌈Dv / 16⌉ 16; with a generator, 20 S. */
 export function attention(
   out: Out, probabilities: Out, drawn: Out, q: In, k: In, v: In, mask: OptionalIn, generator: OptionalInOut, buffer: Scratch,
   dims: Ints, causal: i32, scale: f32, dropout: f32,
@@ -86,7 +83,7 @@ export function attention(
   const rowQ = stride(dims, 0, 2), rowK = stride(dims, 1, 2), rowV = stride(dims, 2, 2), rowO = stride(dims, 3, 2)
   const rowM = stride(dims, 4, 2), stepM = stride(dims, 4, 3)
   const rowP = <usize>S << 2
-  const block = buffer + TILE_BYTES
+  const block = buffer + productBytes(QUERIES, max(D, S))
   const keys = block + 16
   const values = keys + packedBytes(D, S)
   const dropped = values + packedBytes(S, Dv)
@@ -126,8 +123,8 @@ export function attention(
 
 /** The gradients dq, dk, dv from dout, laid out as q, k, v and out; dweights: what comes besides to the probabilities
  *  [batch, heads, T, S], or absent.
- *  buffer, in floats: 52; 6 T; the larger of Dv ⌈S / 8⌉ 8 and T ⌈D / 8⌉ 8; the larger of S ⌈D / 8⌉ 8 and
- *  T ⌈Dv / 8⌉ 8; T S; with dropout, T S. */
+ *  buffer, in floats: 192 × 16 + 4; 20 × max(T, S, Dv) for strips; the larger of Dv ⌈S / 16⌉ 16 and T ⌈D / 16⌉ 16; the larger of S ⌈D / 16⌉ 16 and
+ *  T ⌈Dv / 16⌉ 16; T S; with dropout, T S. */
 export function attentionBackward(
   dq: Out, dk: Out, dv: Out, dout: In, dweights: OptionalIn, q: In, k: In, v: In, probabilities: In, drawn: In, buffer: Scratch,
   dims: Ints, causal: i32, scale: f32, dropout: f32,
@@ -136,9 +133,8 @@ export function attentionBackward(
   const T = load<i32>(dims, 8), S = load<i32>(dims, 12), D = load<i32>(dims, 16), Dv = load<i32>(dims, 20)
   const rowQ = stride(dims, 0, 2), rowK = stride(dims, 1, 2), rowV = stride(dims, 2, 2), rowO = stride(dims, 3, 2)
   const rowP = <usize>S << 2
-  const block = buffer + TILE_BYTES
-  const strip = block + 16
-  const first = strip + <usize>(4 * TILE_ROWS) * <usize>T
+  const block = buffer + productBytes(QUERIES, max(T, max(S, Dv)))
+  const first = block + 16
   const second = first + max(packedBytes(Dv, S), packedBytes(T, D))
   const scores = second + max(packedBytes(S, D), packedBytes(T, Dv))
   const dropped = scores + <usize>T * rowP
@@ -185,9 +181,9 @@ export function attentionBackward(
         multiplyPacked(dq + toQ + <usize>t * rowQ, rowQ, ds, rowP, second, S, rows, D, width, buffer, false)
       }
       packMatrix(first, q + toQ, rowQ, T, D, false)
-      multiplyTransposed(dk + toK, rowK, scores, rowP, first, S, D, T, buffer, strip, causal != 0)
+      multiplyTransposed(dk + toK, rowK, scores, rowP, first, S, D, T, buffer, causal != 0)
       packMatrix(second, doh, rowO, T, Dv, false)
-      multiplyTransposed(dv + toV, rowV, dropout > 0 ? dropped : p, rowP, second, S, Dv, T, buffer, strip, causal != 0)
+      multiplyTransposed(dv + toV, rowV, dropout > 0 ? dropped : p, rowP, second, S, Dv, T, buffer, causal != 0)
       p += <usize>T * rowP
       if (dw) dw += <usize>T * rowP
     }

@@ -1,79 +1,53 @@
 // Matrix products in the three layouts that training needs: NN (dX = dY · W), NT (Y = X · Wᵀ) and
 // TN (dW = dYᵀ · X). All run the same micro-kernels; packing serves the transposes.
 //
-//   for each block of k (1024)            the sum over k is the sum of its blocks, in order
-//     for each block of rows (192)        of A: 768 KB, stays in the second-level cache; Aᵀ is packed
+//   for each block of k (1024)            a sum goes on where the block before has left it
+//     for each block of rows (192)        of A, in strips: 768 KB, stays in the second-level cache
 //       for each panel of B (8 columns)   packed: 32 KB, about the first-level cache
-//         for each tile of A (6 rows)     micro-kernel
+//         micro-kernel                    for each strip of A (4 rows)
 
 import { In, OptionalIn, Out, Scratch } from '../abi'
-import { finishTile } from '../gemm/epilogue'
-import { packRows, packStrip, packTransposed } from '../gemm/pack'
-import { multiplyTile, TILE_COLUMNS, TILE_ROWS, tileRows } from '../gemm/tile'
+import { packRows, packStrips, packTransposed, panelRow, stripBytes } from '../gemm/pack'
+import { COLUMNS, multiplyPanel, ROWS, TILE_BYTES, ZEROS } from '../gemm/tile'
 import { at } from '../simd'
-import { Activation } from './activation'
 
-/** k in a block. Blocks after the first go through the tile buffer: at 1024³ blocks of 512 reached 22 GFLOP/s,
- *  one of 1024 reaches 28 (Node 20), though its panel fills a 32 KB cache. */
-export const DEPTH = 1024
-/** Rows of A in a block. */
-export const ROWS = 192
+/** Numbers in a panel: k in a block times columns. */
+export const PANEL = 8192
 /** Rows of A from which copying a row-major panel pays for itself. */
 const PACKING_ROWS = 48
-/** Bytes of a row of a panel, and of the tile buffer. */
-const PANEL_ROW: usize = 4 * TILE_COLUMNS
-/** Bytes of one k of a strip of Aᵀ. */
-const STRIP_ROW: usize = 4 * TILE_ROWS
 
-/** out = activation(A · B + bias).  out: [m, n]; bias: [n], or absent; activation: see Activation.
+/** out = A · B + bias, or relu of it.  out: [m, n]; bias: [n], or absent.
  *  A: [m, k], or [k, m] with transposeA; B: [k, n], or [n, k] with transposeB.
- *  buffer, in floats: 6 × 8 for a tile, min(k, 1024) × 8 for a panel; then with transposeA, min(k, 1024) × 6
- *  for each six of the first 192 rows. */
+ *  buffer, in floats: 192 × 16 for tiles, min(16 k, 8192) for a panel, min(m, 192) rounded up to 4 × min(k, 1024) for
+ *  strips. */
 export function gemm(
   out: Out, a: In, b: In, bias: OptionalIn, buffer: Scratch,
-  m: i32, n: i32, k: i32, transposeA: i32, transposeB: i32, activation: i32,
+  m: i32, n: i32, k: i32, transposeA: i32, transposeB: i32, relu: i32,
 ): void {
   const ldc = <usize>n << 2
   const ldb = <usize>(transposeB ? k : n) << 2
   const lda = <usize>(transposeA ? m : k) << 2
-  const panel = buffer + <usize>TILE_ROWS * PANEL_ROW
-  const strips = panel + <usize>min(k, DEPTH) * PANEL_ROW
+  const most = PANEL / COLUMNS
+  const panel = buffer + TILE_BYTES
+  const strips = panel + <usize>min(k, most) * panelRow()
   const packed = transposeB || m >= PACKING_ROWS
-  const rowB = packed ? PANEL_ROW : ldb
+  const rowB = packed ? panelRow() : ldb
   let start = 0
   do {
-    const depth = min(k - start, DEPTH)
-    const last = start + depth == k
-    const finish = last && (bias != 0 || activation != Activation.none)
-    const strip = <usize>depth * STRIP_ROW
-    for (let top = 0; top < m; top += ROWS) {
-      const bottom = min(m, top + ROWS)
-      if (transposeA) {
-        let p = strips
-        for (let i = top, rows = 0; i < bottom; i += rows, p += strip) {
-          rows = tileRows(bottom - i)
-          packStrip(p, at(a + <usize>start * lda, i), lda, depth)
-        }
-      }
-      for (let j = 0; j < n; j += TILE_COLUMNS) {
-        const width = min(n - j, TILE_COLUMNS)
+    const depth = min(k - start, most)
+    const clamp = relu != 0 && start + depth == k
+    const ldf = start > 0 ? ldc : 0
+    for (let i = 0; i < m; i += ROWS) {
+      const rows = min(m - i, ROWS)
+      packStrips(strips, transposeA ? at(a + <usize>start * lda, i) : at(a + <usize>i * lda, start), lda, rows, depth, transposeA != 0)
+      for (let j = 0; j < n; j += COLUMNS) {
+        const width = min(n - j, COLUMNS)
         let blockB = transposeB ? at(b + <usize>j * ldb, start) : at(b + <usize>start * ldb, j)
         if (transposeB) packTransposed(panel, blockB, ldb, depth, width)
         else if (packed) packRows(panel, blockB, ldb, depth)
         if (packed) blockB = panel
-        const direct = start == 0 && width == TILE_COLUMNS
-        let p = strips
-        for (let i = top, rows = 0; i < bottom; i += rows, p += strip) {
-          rows = tileRows(bottom - i)
-          const c = at(out + <usize>i * ldc, j)
-          const tile = direct ? c : buffer
-          const ldt = direct ? ldc : PANEL_ROW
-          const tileA = transposeA ? p : at(a + <usize>i * lda, start)
-          multiplyTile(rows, width, transposeA != 0, tile, ldt, tileA, lda, blockB, rowB, depth)
-          if (finish || !direct) {
-            finishTile(c, ldc, tile, ldt, rows, width, start > 0, last && bias ? at(bias, j) : 0, last ? activation : Activation.none)
-          }
-        }
+        const c = at(out + <usize>i * ldc, j)
+        multiplyPanel(c, ldc, rows, width, strips, blockB, rowB, depth, start > 0 ? c : bias ? at(bias, j) : ZEROS, ldf, clamp, buffer)
       }
     }
     start += depth

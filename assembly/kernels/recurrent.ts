@@ -8,16 +8,14 @@
 // read and write them where they are. `reverse` runs from the last step to the first. Row of G gates: one after the
 // other, H wide. h0, c0: [batch, H], 0 where absent; W_hh: [G H, H]; b_hh: [G H].
 //
-// buffer of a forward, in floats: 48; H ⌈G H / 8⌉ 8; batch G H. Of a backward: 48; G H ⌈H / 8⌉ 8.
+// buffer of a forward, in floats, with b = min(batch, 192) rounded up to 4: 192 × 16; b H; H ⌈G H / 16⌉ 16; batch G H.
+// Of a backward: 192 × 16; b G H; G H ⌈H / 16⌉ 16.
 
 import { In, OptionalIn, Out, Scratch } from '../abi'
-import { multiplyPacked, packedBytes, packMatrix } from '../gemm/packed'
-import { TILE_COLUMNS, TILE_ROWS } from '../gemm/tile'
+import { multiplyPacked, packedBytes, packMatrix, productBytes } from '../gemm/packed'
 import { sigmoid, tanh } from '../math'
 import { at, storeLanes } from '../simd'
 import { activate, Activation } from './activation'
-
-const TILE_BYTES: usize = 4 * TILE_ROWS * TILE_COLUMNS
 
 /** The row of sequence b at the s-th step that is run. */
 // @ts-ignore: decorator
@@ -60,23 +58,23 @@ function loadOrZero(p: usize, i: i32): v128 {
 
 /** products [batch, G H] = the states before step s · W_hhᵀ; returns false where those are 0. */
 function recur(
-  products: usize, h: usize, h0: usize, packed: usize, tile: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+  products: usize, h: usize, h0: usize, packed: usize, buffer: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
 ): bool {
   if (s == 0 && !h0) return false
   const before = s > 0 ? rowAt(h, rowOf(s - 1, 0, batch, steps, batchFirst, reverse), H) : h0
   const ld = s > 0 && batchFirst ? <usize>(steps * H) << 2 : <usize>H << 2
-  multiplyPacked(products, <usize>(G * H) << 2, before, ld, packed, H, batch, G * H, H, tile, false)
+  multiplyPacked(products, <usize>(G * H) << 2, before, ld, packed, H, batch, G * H, H, buffer, false)
   return true
 }
 
 /** carry [batch, H] = (add ? carry : 0) + the gates' gradients of step s · W_hh. */
 function carryBack(
-  carry: usize, dgates: usize, packed: usize, tile: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, add: bool,
+  carry: usize, dgates: usize, packed: usize, buffer: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, add: bool,
 ): void {
   const width = G * H
   const from = rowAt(dgates, rowOf(s, 0, batch, steps, batchFirst, reverse), width)
   const ld = <usize>(batchFirst ? steps * width : width) << 2
-  multiplyPacked(carry, <usize>H << 2, from, ld, packed, width, batch, H, width, tile, add)
+  multiplyPacked(carry, <usize>H << 2, from, ld, packed, width, batch, H, width, buffer, add)
 }
 
 /** The state of sequence b before step s; 0 when absent. */
@@ -97,7 +95,7 @@ export function rnn(
   h: Out, x: In, h0: OptionalIn, weight: In, bias: OptionalIn, buffer: Scratch,
   batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, activation: i32,
 ): void {
-  const packed = buffer + TILE_BYTES
+  const packed = buffer + productBytes(batch, H)
   const products = packed + packedBytes(H, H)
   packMatrix(packed, weight, <usize>H << 2, H, H, true)
   for (let s = 0; s < steps; s++) {
@@ -117,7 +115,7 @@ export function rnnBackward(
   dx: Out, before: Out, dh0: Out, dh: In, h: In, h0: OptionalIn, weight: In, buffer: Scratch,
   batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, activation: i32,
 ): void {
-  const packed = buffer + TILE_BYTES
+  const packed = buffer + productBytes(batch, H)
   packMatrix(packed, weight, <usize>H << 2, H, H, false)
   memory.fill(dh0, 0, <usize>(batch * H) << 2)
   for (let s = steps - 1; s >= 0; s--) {
@@ -147,7 +145,7 @@ export function lstm(
   h: Out, c: Out, gates: Out, x: In, h0: OptionalIn, c0: OptionalIn, weight: In, bias: OptionalIn, buffer: Scratch,
   batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
 ): void {
-  const packed = buffer + TILE_BYTES
+  const packed = buffer + productBytes(batch, H)
   const products = packed + packedBytes(H, 4 * H)
   packMatrix(packed, weight, <usize>H << 2, H, 4 * H, true)
   for (let s = 0; s < steps; s++) {
@@ -184,7 +182,7 @@ export function lstmBackward(
   dx: Out, before: Out, dh0: Out, dc0: Out, dh: In, dcell: OptionalIn, h: In, c: In, gates: In, h0: OptionalIn, c0: OptionalIn,
   weight: In, buffer: Scratch, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
 ): void {
-  const packed = buffer + TILE_BYTES
+  const packed = buffer + productBytes(batch, 4 * H)
   const one = f32x4.splat(1)
   packMatrix(packed, weight, <usize>H << 2, 4 * H, H, false)
   memory.fill(dh0, 0, <usize>(batch * H) << 2)
@@ -224,7 +222,7 @@ export function gru(
   h: Out, gates: Out, x: In, h0: OptionalIn, weight: In, bias: OptionalIn, buffer: Scratch,
   batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
 ): void {
-  const packed = buffer + TILE_BYTES
+  const packed = buffer + productBytes(batch, H)
   const products = packed + packedBytes(H, 3 * H)
   packMatrix(packed, weight, <usize>H << 2, H, 3 * H, true)
   for (let s = 0; s < steps; s++) {
@@ -258,7 +256,7 @@ export function gruBackward(
   dx: Out, dm: Out, before: Out, dh0: Out, dh: In, h: In, gates: In, h0: OptionalIn, weight: In, buffer: Scratch,
   batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
 ): void {
-  const packed = buffer + TILE_BYTES
+  const packed = buffer + productBytes(batch, 3 * H)
   const one = f32x4.splat(1)
   packMatrix(packed, weight, <usize>H << 2, 3 * H, H, false)
   memory.fill(dh0, 0, <usize>(batch * H) << 2)

@@ -7,9 +7,9 @@ import { batches, cycle, factors, initial, labelled, layers, operands, symbols }
 import { serve, versionOf } from './serve.mjs'
 
 // The second where bench's packages could not be installed: we need no peer.
-const lanewise = await import('lanewise').catch(() => import('../../dist/index.js'))
+const lanewise = await import('lanewise/node').catch(() => import('../../dist/node.js'))
 const { compile, init, losses, nn, optim, tensor } = lanewise
-await init()
+await init({ wide: process.argv.includes('--wide') })
 
 /** Steps of Adam on the cross-entropy of a model, which starts as initial() says. */
 function training(entry, model, data) {

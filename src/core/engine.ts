@@ -134,19 +134,30 @@ let engine: Engine | null = null
 let starting: Promise<void> | null = null
 let trace: Trace | null = null
 
+/** What the core is told of the machine it runs on. No result depends on it. */
+export interface Machine {
+  /** Columns of a tile of the matrix product: 16 where the engine joins neighbouring vectors (lanewise/node), else 8. */
+  readonly tileColumns: 8 | 16
+}
+
 /** Loads the wasm core; await it once, before anything else. Later calls return at once.
  *  Throws when the engine has no WebAssembly SIMD, or when maxMemory is not a size in bytes up to 4 GiB. */
 export function init(options: InitOptions = {}): Promise<void> {
+  return initOn({ tileColumns: 8 }, options)
+}
+
+/** init, for a machine that is known better. */
+export function initOn(machine: Machine, options: InitOptions): Promise<void> {
   const unknown = Object.keys(options).find((name) => name !== 'maxMemory' && name !== 'wasm')
   if (unknown) return Promise.reject(new TypeError(`init: unknown option ${unknown}, expected maxMemory, wasm`))
-  starting ??= start(options).catch((error) => {
+  starting ??= start(machine, options).catch((error) => {
     starting = null
     throw error
   })
   return starting
 }
 
-async function start({ maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
+async function start({ tileColumns }: Machine, { maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
   }
@@ -154,9 +165,8 @@ async function start({ maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> 
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
   const source = wasm ?? kernelBytes()
   // The loader is for what streams in: it looks at `Response`, for which Node loads its whole fetch, 15 to 25 ms.
-  const { instance } = isLoaded(source)
-    ? await fromMemory(source, { env: { memory } })
-    : await instantiate(source, { env: { memory } })
+  const imports = { env: { memory, tileColumns } }
+  const { instance } = isLoaded(source) ? await fromMemory(source, imports) : await instantiate(source, imports)
   // Straight from the instance: the loader wraps its exports in closures that take rest arguments.
   const { run, heapBase } = instance.exports
   if (typeof run !== 'function' || typeof heapBase !== 'function') {

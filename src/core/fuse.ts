@@ -3,59 +3,22 @@
 // the pair it replaces, so fusing never changes a bit.
 
 import { type Command, type Operand, operands, reads } from './command.ts'
-import { Activation, addArgs, conv2dArgs, gemmArgs, reluArgs } from './commands.ts'
+import { conv2dArgs, gemmArgs, reluArgs } from './commands.ts'
 import { resolve, type Storage } from './storage.ts'
 
-const activations: Record<string, number> = {
-  relu: Activation.relu,
-  tanh: Activation.tanh,
-  sigmoid: Activation.sigmoid,
+/** gemm or conv2d, then relu of all its result: relu moves into the tiles that are stored. */
+function reluIntoProduct(producer: Command, command: Command): Command | null {
+  if (command.kernel.name !== 'relu') return null
+  const args = { gemm: gemmArgs, conv2d: conv2dArgs }[producer.kernel.name]
+  if (!args || producer.args[args.relu] === 1) return null
+  if (4 * (command.args[reluArgs.n] as number) !== (producer.args[args.out] as Operand).storage.bytes) return null
+  const fused = [...producer.args]
+  fused[args.out] = command.args[reluArgs.out] as Operand
+  fused[args.relu] = 1
+  return { ...producer, args: fused }
 }
 
-/** gemm, then an activation of its result: the activation moves into gemm's epilogue. */
-function activationIntoGemm(producer: Command, command: Command): Command | null {
-  const activation = activations[command.kernel.name]
-  if (
-    activation === undefined ||
-    producer.kernel.name !== 'gemm' ||
-    producer.args[gemmArgs.activation] !== Activation.none
-  )
-    return null
-  if (command.args[reluArgs.n] !== (producer.args[gemmArgs.m] as number) * (producer.args[gemmArgs.n] as number))
-    return null
-  const args = [...producer.args]
-  args[gemmArgs.out] = command.args[0] as Operand
-  args[gemmArgs.activation] = activation
-  return { ...producer, args }
-}
-
-/** conv2d, then an activation of its result: the same. */
-function activationIntoConv(producer: Command, command: Command): Command | null {
-  const activation = activations[command.kernel.name]
-  if (activation === undefined || producer.kernel.name !== 'conv2d') return null
-  if (producer.args[conv2dArgs.activation] !== Activation.none) return null
-  if (4 * (command.args[reluArgs.n] as number) !== (producer.args[conv2dArgs.out] as Operand).storage.bytes) return null
-  const args = [...producer.args]
-  args[conv2dArgs.out] = command.args[0] as Operand
-  args[conv2dArgs.activation] = activation
-  return { ...producer, args }
-}
-
-/** gemm, then + a row of n numbers: the row becomes gemm's bias. */
-function biasIntoGemm(producer: Command, command: Command): Command | null {
-  if (command.kernel.name !== 'add' || producer.kernel.name !== 'gemm') return null
-  if (producer.args[gemmArgs.bias] !== null || producer.args[gemmArgs.activation] !== Activation.none) return null
-  const n = producer.args[gemmArgs.n] as number
-  const [rank, rows, rowA, rowB, columns, stepA, stepB] = command.args[addArgs.dims] as readonly number[]
-  const isRow = rank === 2 && rows === producer.args[gemmArgs.m] && columns === n
-  if (!isRow || rowA !== n || stepA !== 1 || rowB !== 0 || stepB !== 1) return null
-  const args = [...producer.args]
-  args[gemmArgs.out] = command.args[0] as Operand
-  args[gemmArgs.bias] = command.args[addArgs.b] as Operand
-  return { ...producer, args }
-}
-
-const rules = [biasIntoGemm, activationIntoGemm, activationIntoConv]
+const rules = [reluIntoProduct]
 
 /** `kept` are the storages whose values are wanted after the program. */
 export function fuse(commands: readonly Command[], kept: ReadonlySet<Storage>): Command[] {

@@ -3,6 +3,7 @@
 import type { Operand } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { panelFloats, productFloats } from '../core/scratch.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record, together } from '../tensor/tape.ts'
@@ -43,9 +44,6 @@ export interface Attention {
   readonly generator?: Generator | undefined
 }
 
-const panels = (n: number) => core.TILE_COLUMNS * Math.ceil(n / core.TILE_COLUMNS)
-const FIXED = core.TILE_ROWS * core.TILE_COLUMNS + 4
-
 /** softmax(scale q kᵀ + mask) v for every head, and the probabilities [batch, heads, T, S]. The tensors of `inputs`
  *  are covered by q, k and v without overlap. */
 export function attend(op: string, inputs: readonly Tensor[], a: Attention): { output: Tensor; weights: Tensor } {
@@ -68,7 +66,13 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
   }
   const [q, k, v] = [a.q, a.k, a.v].map((heads) => part(inputs, heads)) as [Operand, Operand, Operand]
   const dropped = dropout > 0 ? 1 : 0
-  withScratch(4 * (FIXED + D * panels(S) + S * panels(Dv) + dropped * core.QUERIES * S), op, (buffer) =>
+  const floats =
+    productFloats(core.QUERIES, Math.max(D, S)) +
+    4 +
+    panelFloats(D, S) +
+    panelFloats(S, Dv) +
+    dropped * core.QUERIES * S
+  withScratch(4 * floats, op, (buffer) =>
     emit(core.attention(output, weights, drawn, q, k, v, mask, generator, buffer, dims, causal, scale, dropout)),
   )
   // Gradients that came to the weights wait here for those of the output, whose rule runs later.
@@ -76,8 +80,9 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
   const { rules } = together(inputs, (dy) => {
     const d = inputs.map((x) => empty(`${op} gradient`, x.shape))
     const [dq, dk, dv] = [a.q, a.k, a.v].map((heads) => part(d, heads)) as [Operand, Operand, Operand]
-    const packed = Math.max(Dv * panels(S), T * panels(D)) + Math.max(S * panels(D), T * panels(Dv))
-    withScratch(4 * (FIXED + core.TILE_ROWS * T + packed + (1 + dropped) * T * S), op, (buffer) =>
+    const packed = Math.max(panelFloats(Dv, S), panelFloats(T, D)) + Math.max(panelFloats(S, D), panelFloats(T, Dv))
+    const floats = productFloats(core.QUERIES, Math.max(T, S, Dv)) + 4 + packed + (1 + dropped) * T * S
+    withScratch(4 * floats, op, (buffer) =>
       emit(
         core.attentionBackward(
           ...([dq, dk, dv, dy, dweights, q, k, v, weights, drawn, buffer, dims, causal, scale, dropout] as const),

@@ -3,6 +3,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { panelFloats, stripFloats, TILE_FLOATS } from '../core/scratch.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
@@ -87,14 +88,12 @@ function plan(g: Geometry) {
   const positions = outHeight * outWidth
   const patch = (g.channels / g.groups) * g.kernel[0] * g.kernel[1]
   const plane = padded ? (image[0] as number) * (image[1] as number) : 0
-  // Panels of dY fill 256 KB of the second-level cache, as long as that leaves products worth their start.
-  const depth = Math.max(64, Math.min(1024, 8 * Math.floor(8192 / rows)))
-  const chunk = Math.min(8 * Math.ceil(positions / 8), depth)
+  // A panel of patches, and as much of dY: 32 KB of 512 positions, as long as that leaves products worth their start.
+  const depth = 512
+  const chunk = Math.min(16 * Math.ceil(positions / 16), depth)
   const depthwise = g.groups > 1 && g.groups === g.channels
   const images = depthwise ? 1 : Math.max(1, Math.min(g.batch, Math.floor(depth / chunk)))
-  const tile = core.TILE_ROWS * core.TILE_COLUMNS
-  const lines = (length: number): number => core.TILE_ROWS * (length + core.ROW_GAP)
-  const panels = core.TILE_COLUMNS * Math.ceil(rows / core.TILE_COLUMNS) * images * chunk
+  const common = TILE_FLOATS + patch + 16
   const oneGroup = (g.channels / g.groups) * plane
   return {
     list: [
@@ -103,9 +102,9 @@ function plan(g: Geometry) {
     ],
     chunk,
     images,
-    forward: 4 * (tile + patch + g.channels * plane + Math.min(patch, core.DEPTH) * core.TILE_COLUMNS + 16),
-    weight: 4 * (tile + patch + images * oneGroup + patch * rows + panels + lines(images * chunk) + 16),
-    input: 4 * (patch + oneGroup + 6 * Math.ceil(patch / 6) * rows + rows * chunk + lines(chunk) + 16),
+    forward: 4 * (common + oneGroup + 16 * rows + stripFloats(rows, patch) + Math.min(16 * patch, core.PANEL)),
+    weight: 4 * (common + images * oneGroup + stripFloats(rows, images * chunk) + panelFloats(images * chunk, 1)),
+    input: 4 * (common + oneGroup + stripFloats(patch, rows) + rows * chunk + core.PATCH_ROWS * (chunk + core.ROW_GAP)),
   }
 }
 
@@ -116,7 +115,7 @@ function products(op: string, g: Geometry) {
   return {
     forward(x: Tensor, w: Tensor, bias: Tensor | null): Tensor {
       const y = empty(op, [g.batch, g.outChannels, g.outHeight, g.outWidth])
-      withScratch(bytes.forward, op, (buffer) => emit(core.conv2d(y, x, w, bias, buffer, list, core.Activation.none)))
+      withScratch(bytes.forward, op, (buffer) => emit(core.conv2d(y, x, w, bias, buffer, list, 0)))
       return y
     },
     input(dy: Tensor, w: Tensor): Tensor {

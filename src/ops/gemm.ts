@@ -3,6 +3,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { gemmBytes } from '../core/scratch.ts'
 import { broadcastShapes, broadcastStrides, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -10,13 +11,6 @@ import { reshape } from './copy.ts'
 import { mul } from './elementwise.ts'
 import { float, type Value } from './input.ts'
 import { sum, sumTo } from './reduce.ts'
-
-/** What the kernel packs into, and its tile: see assembly/kernels/gemm.ts. */
-function bufferBytes(m: number, k: number, transposeA: boolean): number {
-  const depth = Math.min(k, core.DEPTH)
-  const strips = transposeA ? Math.ceil(Math.min(m, core.ROWS) / core.TILE_ROWS) : 0
-  return 4 * (core.TILE_ROWS * core.TILE_COLUMNS + depth * (core.TILE_COLUMNS + strips * core.TILE_ROWS))
-}
 
 interface Product {
   transposeA?: boolean
@@ -42,7 +36,7 @@ export function product(
   const stepsA = broadcastStrides(a.shape.slice(0, -2), lead)
   const stepsB = broadcastStrides(b.shape.slice(0, -2), lead)
   const at = (x: Tensor, matrix: number, size: number) => ({ storage: x.storage, offset: x.offset + 4 * size * matrix })
-  withScratch(bufferBytes(m, k, transposeA), op, (buffer) => {
+  withScratch(gemmBytes(m, k), op, (buffer) => {
     for (let i = 0; i < batches; i++) {
       let matrixA = 0
       let matrixB = 0
@@ -64,7 +58,7 @@ export function product(
           k,
           Number(transposeA),
           Number(transposeB),
-          core.Activation.none,
+          0,
         ),
       )
     }

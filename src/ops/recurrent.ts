@@ -4,6 +4,7 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { panelFloats, productFloats } from '../core/scratch.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { zeros } from './create.ts'
@@ -35,9 +36,6 @@ export interface RecurrentLayer {
   readonly reverse: boolean
 }
 
-const panels = (n: number) => core.TILE_COLUMNS * Math.ceil(n / core.TILE_COLUMNS)
-const TILE = core.TILE_ROWS * core.TILE_COLUMNS
-
 /** The states of all steps, the state after the last, and for an LSTM its cell.  x: [steps, batch, inputs], with
  *  batchFirst [batch, steps, inputs]; h0, c0: [batch, H], 0 where null; output: as x, H wide. */
 export function recurrent(
@@ -60,8 +58,8 @@ export function recurrent(
   const activation = core.Activation[kind === 'relu' ? 'relu' : 'tanh']
   type Scratch = Parameters<Parameters<typeof withScratch>[2]>[0]
   const run = (floats: number, command: (buffer: Scratch) => Command) =>
-    withScratch(4 * (TILE + floats), op, (buffer) => emit(command(buffer)))
-  run(H * panels(G * H) + batch * G * H, (buffer) => {
+    withScratch(4 * floats, op, (buffer) => emit(command(buffer)))
+  run(productFloats(batch, H) + panelFloats(H, G * H) + batch * G * H, (buffer) => {
     if (cells && gates) return core.lstm(output, cells, gates, projected, h0, c0, weightHh, biasHh, buffer, ...sizes)
     if (gates) return core.gru(output, gates, projected, h0, weightHh, biasHh, buffer, ...sizes)
     return core.rnn(output, projected, h0, weightHh, biasHh, buffer, ...sizes, activation)
@@ -78,7 +76,7 @@ export function recurrent(
     const before = empty(name, wide(1))
     const dh0 = empty(name, [batch, H])
     const dc0 = cells && empty(name, [batch, H])
-    run(G * H * panels(H), (buffer) => {
+    run(productFloats(batch, G * H) + panelFloats(G * H, H), (buffer) => {
       if (cells && gates && dc0)
         return core.lstmBackward(
           ...([dx, before, dh0, dc0, dy, dcell, output, cells, gates, h0, c0, weightHh, buffer, ...sizes] as const),

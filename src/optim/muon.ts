@@ -1,7 +1,7 @@
 import type { Operand } from '../core/command.ts'
-import * as core from '../core/commands.ts'
 import { countSteps, gemm, mixInto, muonMomentum, muonStep, normalize } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { gemmBytes } from '../core/scratch.ts'
 import { show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
@@ -91,21 +91,18 @@ export class Muon extends Optimizer<Hyper, Flags> {
   #orthogonalize(x: Operand, rows: number, columns: number): void {
     const tall = rows > columns
     const n = Math.min(rows, columns)
-    const depth = Math.min(Math.max(rows, columns), core.DEPTH)
-    const strips = Math.ceil(Math.min(n, core.ROWS) / core.TILE_ROWS)
-    const buffer = 4 * (core.TILE_ROWS * core.TILE_COLUMNS + depth * (core.TILE_COLUMNS + strips * core.TILE_ROWS))
-    const { none } = core.Activation
+    const buffer = gemmBytes(Math.max(rows, columns), Math.max(rows, columns))
     const owner = 'optim.Muon'
     withScratch(buffer, owner, (pack) =>
       withScratch(4 * n * n, owner, (gram) =>
         withScratch(4 * n * n, owner, (square) =>
           withScratch(4 * rows * columns, owner, (product) => {
             for (let i = 0; i < this.#steps; i++) {
-              emit(gemm(gram, x, x, null, pack, n, n, Math.max(rows, columns), Number(tall), Number(!tall), none))
-              emit(gemm(square, gram, gram, null, pack, n, n, n, 0, 0, none))
+              emit(gemm(gram, x, x, null, pack, n, n, Math.max(rows, columns), Number(tall), Number(!tall), 0))
+              emit(gemm(square, gram, gram, null, pack, n, n, n, 0, 0, 0))
               emit(mixInto(square, gram, B, C, n * n))
-              if (tall) emit(gemm(product, x, square, null, pack, rows, columns, n, 0, 0, none))
-              else emit(gemm(product, square, x, null, pack, rows, columns, n, 0, 0, none))
+              if (tall) emit(gemm(product, x, square, null, pack, rows, columns, n, 0, 0, 0))
+              else emit(gemm(product, square, x, null, pack, rows, columns, n, 0, 0, 0))
               emit(mixInto(x, product, 1, A, rows * columns))
             }
           }),

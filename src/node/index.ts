@@ -1,0 +1,4 @@
+// lanewise/node: everything of lanewise, with an init that knows Node.
+
+export * from '../index.ts'
+export { init, type NodeInitOptions } from './init.ts'

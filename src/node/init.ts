@@ -1,0 +1,39 @@
+import { setFlagsFromString } from 'node:v8'
+import { type InitOptions, initOn } from '../core/engine.ts'
+
+export interface NodeInitOptions extends InitOptions {
+  /** Whether V8 may join neighbouring 128-bit vectors of the core to 256-bit ones: the same module, the same bits, up
+   *  to twice the speed. V8 calls it experimental. true: an Error where this Node cannot; 'auto': where it can. Default
+   *  false. */
+  wide?: boolean | 'auto'
+}
+
+/** The pass is built into V8 for x64 only, works from Node 24 on (Node 22 takes the flag, and nothing changes), and
+ *  distributions may have left it out. */
+function whyNotWide(): string | null {
+  const { variables } = process.config as { variables: Record<string, unknown> }
+  if (process.arch !== 'x64') return `it is for x64 processors, this one is ${process.arch}`
+  if (Number(process.versions.node.split('.')[0]) < 24) return `it takes Node 24 or later, this is ${process.version}`
+  if ('bun' in process.versions || 'deno' in process.versions) return 'this is not Node'
+  if (variables.v8_enable_wasm_simd256_revec !== 1) return `this build of Node ${process.version} leaves it out`
+  return null
+}
+
+let started: { wide: boolean } | null = null
+
+/** As init of lanewise, with the option `wide`. The pass is switched on for the whole process, before the core is
+ *  compiled: modules compiled before stay as they are.
+ *  Throws where wide is true and this Node cannot, or the core already runs without. */
+export async function init({ wide = false, ...options }: NodeInitOptions = {}): Promise<void> {
+  if (wide !== true && wide !== false && wide !== 'auto')
+    throw new TypeError(`init: wide is ${String(wide)}, expected true, false or 'auto'`)
+  const obstacle = wide === false ? null : whyNotWide()
+  if (wide === true && obstacle)
+    throw new Error(`init: wide is true, but V8's 256-bit pass is not to be had: ${obstacle}; use wide: 'auto'`)
+  if (wide === true && started && !started.wide)
+    throw new Error('init: wide is true, but the core already runs without it; make this the first init')
+  const on = wide !== false && !obstacle
+  started ??= { wide: on }
+  if (started.wide) setFlagsFromString('--experimental-wasm-revectorize')
+  await initOn({ tileColumns: started.wide ? 16 : 8 }, options)
+}
