@@ -3,7 +3,7 @@
 // are taken from the input.
 
 import { In, OptionalOut, Out } from '../abi'
-import { erf, exp, expm1, log1p, sigmoid as sigmoidOf, tanh as tanhOf } from '../math'
+import { erf, exp, expm1Of, log1p, sigmoid as sigmoidOf, tanh as tanhOf } from '../math'
 import { at, loadLanes, storeLanes, sumLanes } from '../simd'
 
 export enum Activation {
@@ -128,7 +128,7 @@ function geluArgument(x: v128): v128 {
 @inline
 function curve(kind: i32, x: v128, p: v128, q: v128): v128 {
   if (kind == Curve.leakyRelu) return v128.bitselect(x, f32x4.mul(x, p), positive(x))
-  if (kind == Curve.elu) return f32x4.mul(q, v128.bitselect(x, f32x4.mul(p, expm1(x)), positive(x)))
+  if (kind == Curve.elu) return f32x4.mul(q, v128.bitselect(x, f32x4.mul(p, expm1Of(x, exp(x))), positive(x)))
   if (kind == Curve.gelu) {
     const half = f32x4.mul(x, splat(0.5))
     return f32x4.mul(half, f32x4.add(splat(1), erf(f32x4.mul(x, splat(0.707106781)))))
