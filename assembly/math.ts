@@ -62,9 +62,10 @@ export function exp(x: v128): v128 {
   )
 }
 
-/** out = e^(x - shift) on n elements, a multiple of 8: two vectors side by side keep the processor busier than a call
- *  for each (1.1 → 0.9 ns an element), and V8's 256-bit pass makes them one (0.7).  out may be x. */
-export function expPairs(out: usize, x: usize, shift: f32, n: i32): void {
+/** out = e^(x - shift) on n elements, a multiple of 8; returns the sums of every fourth. Two vectors side by side keep
+ *  the processor busier than a call for each (1.1 → 0.9 ns an element), and V8's 256-bit pass makes them one (0.7).
+ *  out may be x. */
+export function expPairs(out: usize, x: usize, shift: f32, n: i32): v128 {
   const s = f32x4.splat(shift)
   const most = constant(EXP, 0)
   const least = constant(EXP, 1)
@@ -79,6 +80,8 @@ export function expPairs(out: usize, x: usize, shift: f32, n: i32): void {
   const c1 = constant(EXP, 10)
   const c0 = constant(EXP, 11)
   const one = constant(EXP, 12)
+  let s0 = f32x4.splat(0)
+  let s1 = s0
   const end = at(x, n)
   for (; x < end; x += 32, out += 32) {
     const x0 = f32x4.sub(v128.load(x), s)
@@ -87,7 +90,10 @@ export function expPairs(out: usize, x: usize, shift: f32, n: i32): void {
     const y1 = expBy(x1, most, least, inverse, rounder, high, low, c5, c4, c3, c2, c1, c0, one)
     v128.store(out, y0)
     v128.store(out, y1, 16)
+    s0 = f32x4.add(s0, y0)
+    s1 = f32x4.add(s1, y1)
   }
+  return f32x4.add(s0, s1)
 }
 
 /** e^x - 1, given e = e^x: exp's polynomial without its 1 where |x| <= ln 2 / 2, else the difference.
