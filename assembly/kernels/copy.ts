@@ -3,6 +3,30 @@
 import { In, Ints, Out } from '../abi'
 import { at, storeLanes } from '../simd'
 
+/** How many runs along the last axis `dims` stands for: rank, then for each axis its size and its strides in the
+ *  `operands`, in elements. */
+export function runsOf(dims: usize, operands: i32): i32 {
+  const rank = load<i32>(dims)
+  let runs = 1
+  for (let d = 1; d < rank; d++) {
+    runs *= load<i32>(dims, 4)
+    dims = at(dims, operands + 1)
+  }
+  return runs
+}
+
+/** Where run `run` starts in an operand (the first is 0), in bytes. */
+export function offsetOf(dims: usize, operands: i32, operand: i32, run: i32): usize {
+  let offset = 0
+  for (let axis = load<i32>(dims) - 2; axis >= 0; axis--) {
+    const d = at(dims, axis * (operands + 1))
+    const size = load<i32>(d, 4)
+    offset += (run % size) * load<i32>(at(d, operand), 8)
+    run /= size
+  }
+  return <usize>offset << 2
+}
+
 /** out = the 32 bits of `word`, n times. */
 export function fill(out: Out, word: i32, n: i32): void {
   const v = i32x4.splat(word)
@@ -24,20 +48,12 @@ export function copyBytes(out: Out, x: In, n: i32): void {
 /** out[i, j, …] = x[i·s0 + j·s1 + …], elements of 4 bytes.  dims: rank, then (size, stride) of each axis.
  *  Serves permute, expand and slice; out is contiguous. */
 export function stridedCopy(out: Out, x: In, dims: Ints): void {
-  const rank = load<i32>(dims)
-  const inner = dims + 8 * (rank - 1)
+  const inner = dims + 8 * (load<i32>(dims) - 1)
   const n = load<i32>(inner, 4)
   const step = <usize>load<i32>(inner, 8) << 2
-  let runs = 1
-  for (let d = 0; d < rank - 1; d++) runs *= load<i32>(dims + 8 * d, 4)
+  const runs = runsOf(dims, 1)
   for (let r = 0; r < runs; r++) {
-    let index = r
-    let p = x
-    for (let d = dims + 8 * (rank - 2); d >= dims; d -= 8) {
-      const size = load<i32>(d, 4)
-      p += <usize>((index % size) * load<i32>(d, 8)) << 2
-      index /= size
-    }
+    let p = x + offsetOf(dims, 1, 0, r)
     if (step == 4) {
       memory.copy(out, p, <usize>n << 2)
       out += <usize>n << 2

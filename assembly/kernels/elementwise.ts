@@ -1,17 +1,18 @@
 // One function of one element, and of two with broadcasting.
 
 import { In, Ints, Out } from '../abi'
-import { erf as erfOf, exp as expOf, log as logOf, log1p as log1pOf, sinOrCos } from '../math'
+import { erf as erfOf, log as logOf, log1p as log1pOf, sinOrCos } from '../math'
 import { at, storeLanes } from '../simd'
+import { offsetOf, runsOf } from './copy'
+import { expShifted } from './softmax'
 
-enum Unary { neg, abs, sign, exp, log, log1p, sqrt, rsqrt, sin, cos, erf, floor, round }
+enum Unary { neg, abs, sign, log, log1p, sqrt, rsqrt, sin, cos, erf, floor, round }
 
 // @ts-ignore: decorator
 @inline
 function apply1(op: i32, x: v128): v128 {
   if (op == Unary.neg) return f32x4.neg(x)
   if (op == Unary.abs) return f32x4.abs(x)
-  if (op == Unary.exp) return expOf(x)
   if (op == Unary.log) return logOf(x)
   if (op == Unary.log1p) return log1pOf(x)
   if (op == Unary.sin) return sinOrCos(x, 0)
@@ -31,14 +32,8 @@ function apply1(op: i32, x: v128): v128 {
 @inline
 function unary(op: i32, out: usize, x: usize, n: i32): void {
   let i = 0
-  for (; i + 8 <= n; i += 8) {
-    const p = at(x, i)
-    const y0 = apply1(op, v128.load(p))
-    const y1 = apply1(op, v128.load(p, 16))
-    v128.store(at(out, i), y0)
-    v128.store(at(out, i), y1, 16)
-  }
-  for (; i < n; i += 4) storeLanes(at(out, i), apply1(op, v128.load(at(x, i))), n - i)
+  for (; i + 4 <= n; i += 4) v128.store(at(out, i), apply1(op, v128.load(at(x, i))))
+  if (i < n) storeLanes(at(out, i), apply1(op, v128.load(at(x, i))), n - i)
 }
 
 /** out = -x.  out, x: [n]. */
@@ -58,7 +53,7 @@ export function sign(out: Out, x: In, n: i32): void {
 
 /** out = e^x.  out, x: [n]. */
 export function exp(out: Out, x: In, n: i32): void {
-  unary(Unary.exp, out, x, n)
+  expShifted(out, x, 0, n)
 }
 
 /** out = ln x; -Infinity at 0, NaN below.  out, x: [n]. */
@@ -108,6 +103,7 @@ export function round(out: Out, x: In, n: i32): void {
 
 enum Binary { add, sub, mul, div, minimum, maximum, pow, equal, notEqual, less, lessEqual, greater, greaterEqual }
 
+/** The operators before pow. */
 // @ts-ignore: decorator
 @inline
 function apply2(op: i32, a: v128, b: v128): v128 {
@@ -116,34 +112,20 @@ function apply2(op: i32, a: v128, b: v128): v128 {
   if (op == Binary.mul) return f32x4.mul(a, b)
   if (op == Binary.div) return f32x4.div(a, b)
   if (op == Binary.minimum) return f32x4.min(a, b)
-  if (op == Binary.maximum) return f32x4.max(a, b)
-  if (op == Binary.pow) return powLanes(a, b)
-  return v128.and(f32x4.splat(1), compare(op, a, b))
+  return f32x4.max(a, b)
 }
 
+/** All lanes set, or none. */
 // @ts-ignore: decorator
 @inline
-function compare(op: i32, a: v128, b: v128): v128 {
-  if (op == Binary.equal) return f32x4.eq(a, b)
-  if (op == Binary.notEqual) return f32x4.ne(a, b)
-  if (op == Binary.less) return f32x4.lt(a, b)
-  if (op == Binary.lessEqual) return f32x4.le(a, b)
-  if (op == Binary.greater) return f32x4.gt(a, b)
-  return f32x4.ge(a, b)
-}
-
-/** a^b by AssemblyScript's own library (musl's powf, through f64), lane by lane. */
-function powLanes(a: v128, b: v128): v128 {
-  let y = f32x4.splat(NativeMathf.pow(f32x4.extract_lane(a, 0), f32x4.extract_lane(b, 0)))
-  y = f32x4.replace_lane(y, 1, NativeMathf.pow(f32x4.extract_lane(a, 1), f32x4.extract_lane(b, 1)))
-  y = f32x4.replace_lane(y, 2, NativeMathf.pow(f32x4.extract_lane(a, 2), f32x4.extract_lane(b, 2)))
-  return f32x4.replace_lane(y, 3, NativeMathf.pow(f32x4.extract_lane(a, 3), f32x4.extract_lane(b, 3)))
+function mask(on: bool): v128 {
+  return i32x4.splat(on ? -1 : 0)
 }
 
 /** One run of n elements; a and b advance with it, or stay (stepA, stepB false) on one element. */
 // @ts-ignore: decorator
 @inline
-function run2(op: i32, stepA: bool, stepB: bool, out: usize, a: usize, b: usize, n: i32): void {
+function pairs(op: i32, stepA: bool, stepB: bool, out: usize, a: usize, b: usize, n: i32): void {
   const fixedA = v128.load32_splat(a)
   const fixedB = v128.load32_splat(b)
   let i = 0
@@ -158,33 +140,65 @@ function run2(op: i32, stepA: bool, stepB: bool, out: usize, a: usize, b: usize,
   }
 }
 
-/** dims: rank, then for each axis its size, its stride in a and its stride in b, in elements; the last
- *  axis has strides 0 or 1. The host merges neighbouring axes first, so rank is rarely above 2. */
 // @ts-ignore: decorator
 @inline
+function arithmetic(op: i32, out: usize, a: usize, b: usize, stepA: bool, stepB: bool, n: i32): void {
+  if (stepA && stepB) pairs(op, true, true, out, a, b, n)
+  else if (stepA) pairs(op, true, false, out, a, b, n)
+  // The others commute.
+  else if (op != Binary.sub && op != Binary.div) pairs(op, true, false, out, b, a, n)
+  else pairs(op, false, true, out, a, b, n)
+}
+
+/** A comparison is true where a < b, a = b or a > b, as it says; notEqual where it is not equal: NaN is not. */
+function comparison(op: i32, out: usize, a: usize, b: usize, stepA: bool, stepB: bool, n: i32): void {
+  const below = mask(op == Binary.less || op == Binary.lessEqual)
+  const same = mask(op == Binary.equal || op == Binary.notEqual || op == Binary.lessEqual || op == Binary.greaterEqual)
+  const above = mask(op == Binary.greater || op == Binary.greaterEqual)
+  const turned = mask(op == Binary.notEqual)
+  const one = f32x4.splat(1)
+  let v = v128.load32_splat(a)
+  let w = v128.load32_splat(b)
+  for (let i = 0; i < n; i += 4) {
+    if (stepA) v = v128.load(at(a, i))
+    if (stepB) w = v128.load(at(b, i))
+    const ordered = v128.or(v128.and(f32x4.lt(v, w), below), v128.and(f32x4.gt(v, w), above))
+    const holds = v128.xor(v128.or(ordered, v128.and(f32x4.eq(v, w), same)), turned)
+    const y = v128.and(holds, one)
+    if (n - i >= 4) v128.store(at(out, i), y)
+    else storeLanes(at(out, i), y, n - i)
+  }
+}
+
+/** a^b by AssemblyScript's own library (musl's powf, through f64). */
+function powers(out: usize, a: usize, b: usize, stepA: bool, stepB: bool, n: i32): void {
+  for (let i = 0; i < n; i++) {
+    store<f32>(at(out, i), NativeMathf.pow(load<f32>(at(a, stepA ? i : 0)), load<f32>(at(b, stepB ? i : 0))))
+  }
+}
+
+/** dims: rank, then for each axis its size, its stride in a and its stride in b, in elements; the last
+ *  axis has strides 0 or 1. The host merges neighbouring axes first, so rank is rarely above 2. */
 function binary(op: i32, out: usize, a: usize, b: usize, dims: usize): void {
-  const rank = load<i32>(dims)
-  const inner = dims + 12 * (rank - 1)
+  const inner = dims + 12 * (load<i32>(dims) - 1)
   const n = load<i32>(inner, 4)
   const stepA = load<i32>(inner, 8) != 0
   const stepB = load<i32>(inner, 12) != 0
-  let runs = 1
-  for (let d = 0; d < rank - 1; d++) runs *= load<i32>(dims + 12 * d, 4)
+  const runs = runsOf(dims, 2)
   for (let r = 0; r < runs; r++) {
-    let index = r
-    let p = a
-    let q = b
-    for (let d = dims + 12 * (rank - 2); d >= dims; d -= 12) {
-      const size = load<i32>(d, 4)
-      const i = index % size
-      index /= size
-      p += <usize>(i * load<i32>(d, 8)) << 2
-      q += <usize>(i * load<i32>(d, 12)) << 2
+    const p = a + offsetOf(dims, 2, 0, r)
+    const q = b + offsetOf(dims, 2, 1, r)
+    switch (op) {
+      case Binary.add: { arithmetic(Binary.add, out, p, q, stepA, stepB, n); break }
+      case Binary.sub: { arithmetic(Binary.sub, out, p, q, stepA, stepB, n); break }
+      case Binary.mul: { arithmetic(Binary.mul, out, p, q, stepA, stepB, n); break }
+      case Binary.div: { arithmetic(Binary.div, out, p, q, stepA, stepB, n); break }
+      case Binary.minimum: { arithmetic(Binary.minimum, out, p, q, stepA, stepB, n); break }
+      case Binary.maximum: { arithmetic(Binary.maximum, out, p, q, stepA, stepB, n); break }
+      case Binary.pow: { powers(out, p, q, stepA, stepB, n); break }
+      default: comparison(op, out, p, q, stepA, stepB, n)
     }
-    if (stepA && stepB) run2(op, true, true, out, p, q, n)
-    else if (stepA) run2(op, true, false, out, p, q, n)
-    else run2(op, false, stepB, out, p, q, n)
-    out += <usize>n << 2
+    out = at(out, n)
   }
 }
 
@@ -254,35 +268,29 @@ export function greaterEqual(out: Out, a: In, b: In, dims: Ints): void {
 }
 
 /** out = condition ≠ 0 ? a : b.  dims: rank, then for each axis its size and its strides in condition, a and b,
- *  in elements; NaN counts as true. */
+ *  in elements, as in binary; NaN counts as true. */
 export function where(out: Out, condition: In, a: In, b: In, dims: Ints): void {
-  const rank = load<i32>(dims)
-  const inner = dims + 16 * (rank - 1)
+  const inner = dims + 16 * (load<i32>(dims) - 1)
   const n = load<i32>(inner, 4)
-  const stepC = <usize>load<i32>(inner, 8) << 2
-  const stepA = <usize>load<i32>(inner, 12) << 2
-  const stepB = <usize>load<i32>(inner, 16) << 2
-  let runs = 1
-  for (let d = 0; d < rank - 1; d++) runs *= load<i32>(dims + 16 * d, 4)
+  const stepC = load<i32>(inner, 8) != 0
+  const stepA = load<i32>(inner, 12) != 0
+  const stepB = load<i32>(inner, 16) != 0
+  const runs = runsOf(dims, 3)
   for (let r = 0; r < runs; r++) {
-    let index = r
-    let c = condition
-    let p = a
-    let q = b
-    for (let d = dims + 16 * (rank - 2); d >= dims; d -= 16) {
-      const size = load<i32>(d, 4)
-      const i = index % size
-      index /= size
-      c += <usize>(i * load<i32>(d, 8)) << 2
-      p += <usize>(i * load<i32>(d, 12)) << 2
-      q += <usize>(i * load<i32>(d, 16)) << 2
+    const c = condition + offsetOf(dims, 3, 0, r)
+    const p = a + offsetOf(dims, 3, 1, r)
+    const q = b + offsetOf(dims, 3, 2, r)
+    let u = v128.load32_splat(c)
+    let v = v128.load32_splat(p)
+    let w = v128.load32_splat(q)
+    for (let i = 0; i < n; i += 4) {
+      if (stepC) u = v128.load(at(c, i))
+      if (stepA) v = v128.load(at(p, i))
+      if (stepB) w = v128.load(at(q, i))
+      const y = v128.bitselect(v, w, f32x4.ne(u, f32x4.splat(0)))
+      if (n - i >= 4) v128.store(at(out, i), y)
+      else storeLanes(at(out, i), y, n - i)
     }
-    for (let i = 0; i < n; i++) {
-      store<f32>(out, load<f32>(c) != 0 ? load<f32>(p) : load<f32>(q))
-      out += 4
-      c += stepC
-      p += stepA
-      q += stepB
-    }
+    out = at(out, n)
   }
 }

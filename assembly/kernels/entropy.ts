@@ -59,7 +59,7 @@ export function crossEntropy(
       let value = w * (rest + (top - load<f32>(at(x, label))))
       if (smoothing > 0) value = (1 - smoothing) * value + share * (weights * rest + spread(x, weight, top, d))
       store<f32>(at(loss, r), value)
-      scale(probabilities, 1 / sum, d)
+      scale(probabilities, probabilities, 1 / sum, d)
       counted += <f64>w
     }
     x += <usize>d << 2
@@ -90,9 +90,7 @@ export function crossEntropyBackward(
           const less = weight ? f32x4.mul(f, v128.load(at(weight, i))) : f
           storeLanes(at(dx, i), f32x4.sub(f32x4.mul(v128.load(at(probabilities, i)), v), less), d - i)
         }
-      } else {
-        for (let i = 0; i < d; i += 4) storeLanes(at(dx, i), f32x4.mul(v128.load(at(probabilities, i)), v), d - i)
-      }
+      } else scale(dx, probabilities, sharp, d)
       const hit = at(dx, label)
       store<f32>(hit, load<f32>(hit) - sharp)
     }
@@ -128,7 +126,7 @@ export function softCrossEntropy(
         const e = f32x4.add(rest, f32x4.sub(t, loadLanes(at(x, i), d - i)))
         s = f32x4.add(s, f32x4.mul(parts(target, weight, keep, share, i, d - i), e))
       }
-      scale(probabilities, 1 / sum, d)
+      scale(probabilities, probabilities, 1 / sum, d)
     }
     store<f32>(at(loss, r), sumLanes(s))
     x += <usize>d << 2

@@ -1,24 +1,17 @@
 // Parts of tensors: writing into them, and triangles of matrices. They are read by stridedCopy.
 
 import { In, Ints, Out } from '../abi'
+import { offsetOf, runsOf } from './copy'
 
 /** out[i·s0 + j·s1 + …] = x[i, j, …], elements of 4 bytes; dims as in stridedCopy, x is contiguous. The rest
  *  of out stays. Serves cat, pad and the gradients of slices. */
 export function stridedWrite(out: Out, x: In, dims: Ints): void {
-  const rank = load<i32>(dims)
-  const inner = dims + 8 * (rank - 1)
+  const inner = dims + 8 * (load<i32>(dims) - 1)
   const n = load<i32>(inner, 4)
   const step = <usize>load<i32>(inner, 8) << 2
-  let runs = 1
-  for (let d = 0; d < rank - 1; d++) runs *= load<i32>(dims + 8 * d, 4)
+  const runs = runsOf(dims, 1)
   for (let r = 0; r < runs; r++) {
-    let index = r
-    let p = out
-    for (let d = dims + 8 * (rank - 2); d >= dims; d -= 8) {
-      const size = load<i32>(d, 4)
-      p += <usize>((index % size) * load<i32>(d, 8)) << 2
-      index /= size
-    }
+    let p = out + offsetOf(dims, 1, 0, r)
     if (step == 4) {
       memory.copy(p, x, <usize>n << 2)
       x += <usize>n << 2
