@@ -9,6 +9,7 @@ export default defineConfig({
     lib: { entry: { index: 'src/index.ts' }, formats: ['es'] },
     sourcemap: true,
     minify: false,
+    rolldownOptions: { output: { chunkFileNames: '[name].js' } },
   },
   plugins: [
     {

@@ -1,7 +1,6 @@
 // The bridge to the wasm module: one instance, its memory, and the two ways a command goes: run at once
 // (eager), or onto the list of the trace that is being made (compile).
 
-import { instantiate } from '@assemblyscript/loader'
 import type { Command } from './command.ts'
 import { encode, encodedWords } from './encode.ts'
 import { kernelBytes } from './kernels.ts'
@@ -153,10 +152,11 @@ async function start({ maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> 
   const maximum = Math.floor(maxMemory / PAGE)
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
   const source = wasm ?? kernelBytes()
-  // The loader is for what streams in: it looks at `Response`, for which Node loads its whole fetch, 15 to 25 ms.
+  // The loader is for what streams in, and comes itself only then: it looks at `Response`, for which Node loads its
+  // whole fetch, 15 to 25 ms.
   const { instance } = isLoaded(source)
     ? await fromMemory(source, { env: { memory } })
-    : await instantiate(source, { env: { memory } })
+    : await (await import('@assemblyscript/loader')).instantiate(source, { env: { memory } })
   // Straight from the instance: the loader wraps its exports in closures that take rest arguments.
   const { run, heapBase } = instance.exports
   if (typeof run !== 'function' || typeof heapBase !== 'function') {
