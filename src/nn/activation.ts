@@ -21,18 +21,10 @@ import {
 import { full } from '../ops/create.ts'
 import type { Value } from '../ops/input.ts'
 import { logSoftmax, softmax } from '../ops/softmax.ts'
+import { checkNumber, checkWhole } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module, Parameter } from './module.ts'
-
-function checkNumber(layer: string, name: string, value: unknown): void {
-  if (typeof value !== 'number' || Number.isNaN(value))
-    throw new TypeError(`${layer}: ${name} is ${String(value)}, expected a number`)
-}
-
-function checkAxisNumber(layer: string, axis: unknown): void {
-  if (!Number.isInteger(axis)) throw new TypeError(`${layer}: axis is ${String(axis)}, expected a whole number`)
-}
 
 /** max(x, 0). torch.nn.ReLU. */
 export class ReLU extends Module {
@@ -84,8 +76,7 @@ export class PReLU extends Module {
     super()
     checkOptions('nn.PReLU', options, ['init'])
     const { init = 0.25 } = options
-    if (!Number.isInteger(numParameters) || numParameters < 1)
-      throw new RangeError(`nn.PReLU: numParameters is ${numParameters}, expected a whole number >= 1`)
+    checkWhole('nn.PReLU', 'numParameters', numParameters, 1)
     checkNumber('nn.PReLU', 'init', init)
     this.weight = new Parameter(full([numParameters], init))
   }
@@ -202,7 +193,7 @@ abstract class Along extends Module {
 
   protected constructor(layer: string, axis: number) {
     super()
-    checkAxisNumber(layer, axis)
+    checkWhole(layer, 'axis', axis)
     this.axis = axis
   }
 

@@ -4,6 +4,7 @@ import { linear } from '../ops/gemm.ts'
 import { float, type Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
 import { sum } from '../ops/reduce.ts'
+import { checkWholes } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -27,10 +28,7 @@ export class Bilinear extends Module {
     super()
     checkOptions('nn.Bilinear', options, ['generator'], ['bias'])
     const { bias = true, generator } = options
-    for (const [name, value] of Object.entries({ in1Features, in2Features, outFeatures })) {
-      if (!Number.isInteger(value) || value < 0)
-        throw new RangeError(`nn.Bilinear: ${name} is ${value}, expected a whole number >= 0`)
-    }
+    checkWholes('nn.Bilinear', { in1Features, in2Features, outFeatures }, 0)
     this.weight = uniformFan([outFeatures, in1Features, in2Features], in1Features, generator)
     this.bias = bias ? uniformFan([outFeatures], in1Features, generator) : null
   }

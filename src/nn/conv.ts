@@ -10,6 +10,7 @@ import {
 } from '../ops/conv.ts'
 import type { Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
+import { checkWhole, checkWholes, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -27,14 +28,9 @@ export interface Conv2dOptions extends ConvOptions, Learned {}
 export interface ConvTranspose2dOptions extends ConvTransposeOptions, Learned {}
 
 function checkChannels(layer: string, inChannels: number, outChannels: number, groups: number): void {
-  for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`${layer}: ${name} is ${value}, expected a whole number >= 1`)
-  }
+  checkWholes(layer, { inChannels, outChannels, groups })
   if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-    throw new RangeError(
-      `${layer}: groups is ${groups}, expected a divisor of inChannels ${inChannels} and outChannels ${outChannels}`,
-    )
+    throw unexpected(layer, 'groups', groups, `a divisor of inChannels ${inChannels} and outChannels ${outChannels}`)
   }
 }
 
@@ -103,7 +99,7 @@ function checkPadding(
 ): void {
   if (typeof padding !== 'string') check(padding)
   else if (padding !== 'same' && padding !== 'valid')
-    throw new RangeError(`${layer}: padding is '${padding}', expected a number, a pair, 'same' or 'valid'`)
+    throw unexpected(layer, 'padding', `'${padding}'`, "a number, a pair, 'same' or 'valid'")
   else if (padding === 'same' && stride.some((n) => n !== 1))
     throw new RangeError(`${layer}: padding 'same' with stride ${show(stride)}, expected stride 1`)
 }
@@ -122,14 +118,8 @@ export class Conv1d extends Module {
     checkOptions(layer, options, shared, ['bias'])
     const { groups = 1, padding = 0, stride = 1, dilation = 1, bias = true, generator } = options
     checkChannels(layer, inChannels, outChannels, groups)
-    const one = (name: string, value: unknown, least: number): void => {
-      if (!Number.isInteger(value) || (value as number) < least)
-        throw new RangeError(`${layer}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least}`)
-    }
-    one('kernelSize', kernelSize, 1)
-    one('stride', stride, 1)
-    one('dilation', dilation, 1)
-    checkPadding(layer, padding, [stride], (value) => one('padding', value, 0))
+    checkWholes(layer, { kernelSize, stride, dilation })
+    checkPadding(layer, padding, [stride], (value) => checkWhole(layer, 'padding', value, 0))
     const part = inChannels / groups
     this.#options = { ...options }
     this.weight = uniformFan([outChannels, part, kernelSize], part * kernelSize, generator)
@@ -166,8 +156,11 @@ export class ConvTranspose2d extends Module {
     pair(layer, 'padding', padding, 0)
     const added = pair(layer, 'outputPadding', outputPadding, 0)
     if (added.some((n, i) => n >= Math.max(steps[i] as number, spread[i] as number)))
-      throw new RangeError(
-        `${layer}: outputPadding is ${show(added)}, expected less than stride ${show(steps)} or dilation ${show(spread)}`,
+      throw unexpected(
+        layer,
+        'outputPadding',
+        show(added),
+        `less than stride ${show(steps)} or dilation ${show(spread)}`,
       )
     const part = outChannels / groups
     const fanIn = part * kernel[0] * kernel[1]

@@ -1,6 +1,7 @@
-import { checkProbability, dropout, dropout2d } from '../ops/dropout.ts'
+import { dropout, dropout2d } from '../ops/dropout.ts'
 import { float, type Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
+import { checkProbability } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
@@ -18,7 +19,7 @@ abstract class Drop extends Module {
   constructor(name: string, p: number, options: DropoutOptions) {
     super()
     checkOptions(name, options, ['generator'])
-    checkProbability(name, p)
+    checkProbability(name, 'p', p)
     this.p = p
     this.#generator = options.generator
   }

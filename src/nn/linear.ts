@@ -1,6 +1,7 @@
 import { linear } from '../ops/gemm.ts'
 import type { Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
+import { checkWholes } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -23,10 +24,7 @@ export class Linear extends Module {
     super()
     checkOptions('nn.Linear', options, ['generator'], ['bias'])
     const { bias = true, generator } = options
-    for (const [name, value] of Object.entries({ inFeatures, outFeatures })) {
-      if (!Number.isInteger(value) || value < 0)
-        throw new RangeError(`nn.Linear: ${name} is ${value}, expected a whole number >= 0`)
-    }
+    checkWholes('nn.Linear', { inFeatures, outFeatures }, 0)
     this.weight = uniformFan([outFeatures, inFeatures], inFeatures, generator)
     this.bias = bias ? uniformFan([outFeatures], inFeatures, generator) : null
   }

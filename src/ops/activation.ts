@@ -3,6 +3,7 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkNumber, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
@@ -41,11 +42,6 @@ export const tanh = (x: Value): Tensor => activation('tanh', core.tanh, core.tan
 
 /** 1 / (1 + e^-x). */
 export const sigmoid = (x: Value): Tensor => activation('sigmoid', core.sigmoid, core.sigmoidBackward, x)
-
-function checkNumber(op: string, name: string, value: unknown): void {
-  if (typeof value !== 'number' || Number.isNaN(value))
-    throw new TypeError(`${op}: ${name} is ${String(value)}, expected a number`)
-}
 
 /** x where x > 0, else negativeSlope x (default 0.01). torch.nn.functional.leaky_relu. */
 export function leakyRelu(x: Value, options: { negativeSlope?: number } = {}): Tensor {
@@ -87,8 +83,7 @@ export interface GeluOptions {
 }
 
 export function checkApproximate(op: string, value: unknown): void {
-  if (value !== 'none' && value !== 'tanh')
-    throw new RangeError(`${op}: approximate is '${String(value)}', expected 'none' or 'tanh'`)
+  if (value !== 'none' && value !== 'tanh') throw unexpected(op, 'approximate', `'${value}'`, "'none' or 'tanh'")
 }
 
 /** x Φ(x), Φ the distribution function of N(0, 1). torch.nn.functional.gelu. */
@@ -123,8 +118,7 @@ export interface SoftplusOptions {
 }
 
 export function checkSoftplus(op: string, { beta = 1, threshold = 20 }: SoftplusOptions): void {
-  if (!(typeof beta === 'number' && beta > 0))
-    throw new RangeError(`${op}: beta is ${String(beta)}, expected a number above 0`)
+  checkNumber(op, 'beta', beta, Number.MIN_VALUE)
   checkNumber(op, 'threshold', threshold)
 }
 

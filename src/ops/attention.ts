@@ -3,6 +3,7 @@
 import type { Operand } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record, together } from '../tensor/tape.ts'
@@ -112,8 +113,7 @@ export function additiveMask(op: string, name: string, mask: Tensor | NDArray, v
 
 /** Throws unless p is a probability below 1. */
 export function checkDropout(caller: string, p: unknown): void {
-  if (typeof p !== 'number' || !(p >= 0 && p < 1))
-    throw new RangeError(`${caller}: dropout is ${String(p)}, expected a number >= 0 and < 1`)
+  if (!(typeof p === 'number' && p >= 0 && p < 1)) throw unexpected(caller, 'dropout', p, 'a number >= 0 and < 1')
 }
 
 export interface AttentionOptions {
@@ -142,9 +142,7 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
   const [queries, keys, values] = [float(op, 'q', q), float(op, 'k', k), float(op, 'v', v)]
   const lead = queries.shape.slice(0, -2)
   if (queries.ndim < 2 || queries.ndim > 4)
-    throw new RangeError(
-      `${op}: q has shape ${show(queries.shape)}, expected [T, D] with up to two leading axes (batch, heads)`,
-    )
+    throw misshaped(op, 'q', queries, '[T, D] with up to two leading axes (batch, heads)')
   const [T, D] = queries.shape.slice(-2) as [number, number]
   const S = keys.shape.at(-2) ?? 0
   const Dv = values.shape.at(-1) ?? 0
@@ -152,13 +150,10 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
     ['k', keys, [...lead, S, D]],
     ['v', values, [...lead, S, Dv]],
   ] as const)
-    if (!sameShape(x.shape, shape))
-      throw new RangeError(
-        `${op}: ${name} has shape ${show(x.shape)}, expected ${show(shape)} (q ${show(queries.shape)})`,
-      )
+    if (!sameShape(x.shape, shape)) throw misshaped(op, name, x, `${show(shape)} (q ${show(queries.shape)})`)
   checkDropout(op, dropout)
   const scale = options.scale ?? (D > 0 ? 1 / Math.sqrt(D) : 1)
-  if (!Number.isFinite(scale)) throw new RangeError(`${op}: scale is ${scale}, expected a finite number`)
+  checkFinite(op, 'scale', scale)
   const mask = options.mask === undefined ? null : additiveMask(op, 'mask', options.mask, 'true')
   if (mask) checkMask(op, 'mask', mask, [...lead, T, S])
   if (mask?.requiresGrad) {
@@ -191,8 +186,7 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
 /** Throws unless `mask` broadcasts to `shape`. */
 export function checkMask(op: string, name: string, mask: Tensor, shape: Shape): void {
   const fits = mask.ndim <= shape.length && mask.shape.every((n, i) => n === 1 || n === shape.at(i - mask.ndim))
-  if (!fits)
-    throw new RangeError(`${op}: ${name} has shape ${show(mask.shape)}, expected one that broadcasts to ${show(shape)}`)
+  if (!fits) throw misshaped(op, name, mask, `one that broadcasts to ${show(shape)}`)
 }
 
 export interface RotaryOptions {
@@ -205,9 +199,9 @@ export interface RotaryOptions {
 export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: RotaryOptions = {}): Tensor {
   checkOptions('rotary', options, [], ['interleaved'])
   const a = float('rotary', 'x', x)
-  if (a.ndim < 2) throw new RangeError(`rotary: x has shape ${show(a.shape)}, expected [..., T, D]`)
+  if (a.ndim < 2) throw misshaped('rotary', 'x', a, '[..., T, D]')
   const [T, D] = a.shape.slice(-2) as [number, number]
-  if (D % 2 !== 0) throw new RangeError(`rotary: x has shape ${show(a.shape)}, expected an even last axis`)
+  if (D % 2 !== 0) throw misshaped('rotary', 'x', a, 'an even last axis')
   const tables = [float('rotary', 'cosines', cosines), float('rotary', 'sines', sines)] as const
   for (const [i, table] of tables.entries())
     if (!sameShape(table.shape, [T, D / 2]))

@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkFinite, checkNumber, checkWhole } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { broadcastShapes, checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
@@ -176,7 +177,7 @@ export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {
 
 /** out[s] = Σ_{t ≤ s} x[t] along `axis`, of x's shape. torch.cumsum. */
 export function cumsum(x: Value, axis: number): Tensor {
-  if (typeof axis !== 'number') throw new TypeError(`cumsum: axis is ${String(axis)}, expected a whole number`)
+  checkWhole('cumsum', 'axis', axis)
   const { a, outer, size, inner } = aroundAxis('cumsum', x, axis)
   const run = (input: Tensor, reverse: number): Tensor => {
     const out = empty('cumsum', a.shape)
@@ -195,8 +196,7 @@ export interface VarianceOptions extends ReduceOptions {
 export function variance(x: Value, settings: VarianceOptions = {}): Tensor {
   checkOptions('variance', settings, ['axis', 'correction'], ['keepDim'])
   const { correction = 1, ...options } = settings
-  if (!Number.isFinite(correction))
-    throw new TypeError(`variance: correction is ${String(correction)}, expected a number`)
+  checkFinite('variance', 'correction', correction)
   const a = float('variance', 'x', x)
   const axes = axesOf('variance', a.ndim, options.axis)
   const count = axes.reduce((n, d) => n * (a.shape[d] as number), 1)
@@ -212,7 +212,7 @@ export const std = (x: Value, options: VarianceOptions = {}): Tensor => sqrt(var
 export function cosineSimilarity(a: Value, b: Value, options: { axis?: number; eps?: number } = {}): Tensor {
   checkOptions('cosineSimilarity', options, ['axis', 'eps'])
   const { axis = 1, eps = 1e-8 } = options
-  if (!(eps >= 0 && eps < Infinity)) throw new RangeError(`cosineSimilarity: eps is ${eps}, expected a number >= 0`)
+  checkFinite('cosineSimilarity', 'eps', eps, 0)
   const given = [float('cosineSimilarity', 'a', a), float('cosineSimilarity', 'b', b)] as const
   const shape = broadcastShapes('cosineSimilarity', given[0].shape, given[1].shape)
   const d = checkAxis('cosineSimilarity', axis, shape.length)
@@ -250,7 +250,7 @@ export function norm(x: Value, settings: ReduceOptions & { p?: number } = {}): T
   checkOptions('norm', settings, ['axis', 'p'], ['keepDim'])
   const { p = 2, ...options } = settings
   const a = float('norm', 'x', x)
-  if (!(p >= 0)) throw new RangeError(`norm: p is ${p}, expected a number from 0 to Infinity`)
+  checkNumber('norm', 'p', p, 0)
   if (p === 0) return sum(notEqual(a, 0), options)
   if (p === 1) return sum(abs(a), options)
   const axes = axesOf('norm', a.ndim, options.axis)

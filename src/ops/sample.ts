@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { checkWhole } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { type Shape, show } from '../tensor/shape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
@@ -44,8 +45,7 @@ export function randint(shape: Shape, low: number, high: number, generator: Gene
 
 /** The numbers 0 .. n - 1 (i32) in random order, each as likely. torch.randperm. */
 export function permutation(n: number, generator: Generator = defaultGenerator()): Tensor {
-  if (!Number.isInteger(n) || n < 0)
-    throw new RangeError(`permutation: n is ${String(n)}, expected a whole number >= 0`)
+  checkWhole('permutation', 'n', n, 0)
   const out = empty('permutation', [n], 'i32')
   withScratch(BLOCK_BYTES, 'permutation', (block) => emit(core.permutation(out, generator.operand, block, n)))
   return out

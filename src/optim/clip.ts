@@ -1,6 +1,7 @@
 import { clampGradient, gradientPowers, normOfPowers, scaleToNorm } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import type { Storage } from '../core/storage.ts'
+import { checkNumber, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { leaves, stretchesOf } from './stretches.ts'
@@ -26,9 +27,8 @@ export function clipGradNorm(
   const caller = 'optim.clipGradNorm'
   checkOptions(caller, options, ['p'], ['errorIfNonfinite'])
   const { p = 2, errorIfNonfinite = false } = options
-  if (![1, 2, Infinity].includes(p)) throw new RangeError(`${caller}: p is ${String(p)}, expected 1, 2 or Infinity`)
-  if (typeof maxNorm !== 'number' || !(maxNorm >= 0))
-    throw new RangeError(`${caller}: maxNorm is ${String(maxNorm)}, expected a number >= 0`)
+  if (![1, 2, Infinity].includes(p)) throw unexpected(caller, 'p', p, '1, 2 or Infinity')
+  checkNumber(caller, 'maxNorm', maxNorm, 0)
   const list = leaves(caller, parameters).filter(({ grad }) => grad)
   const norm = empty(caller, [])
   withScratch(8 * list.length, caller, (sums) => {
@@ -50,8 +50,7 @@ type Start = { storage: Storage; offset: number }
  *  torch.nn.utils.clip_grad_value_. */
 export function clipGradValue(parameters: Iterable<Tensor> | Tensor, value: number): void {
   const caller = 'optim.clipGradValue'
-  if (typeof value !== 'number' || !(value >= 0))
-    throw new RangeError(`${caller}: value is ${String(value)}, expected a number >= 0`)
+  checkNumber(caller, 'value', value, 0)
   const list = leaves(caller, parameters).filter(({ grad }) => grad)
   for (const { starts, sizes } of gradients(list)) emit(clampGradient(starts[0] as Start, sizes, value))
 }
