@@ -1,3 +1,4 @@
+import type { Operand } from '../core/command.ts'
 import { averageWeights, copy, countSteps } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
@@ -10,8 +11,6 @@ import { Flat } from './flat.ts'
 import { leaves, stretchesOf } from './stretches.ts'
 
 const caller = 'optim.ExponentialMovingAverage'
-
-type Start = { storage: Storage; offset: number }
 
 /** A running average of weights: average = decay · average + (1 - decay) · weight at each `update()`, the first of
  *  which copies.  torch.optim.swa_utils.AveragedModel with an exponential avg_fn. */
@@ -66,7 +65,7 @@ export class ExponentialMovingAverage {
         [parameter.storage, parameter.offset],
       ] as const
     for (const { starts, sizes } of stretchesOf(this.#parameters, places)) {
-      const [average, param] = starts as [Start, Start]
+      const [average, param] = starts as [Operand, Operand]
       const updates = { storage: this.#cells, offset: 8 }
       emit(averageWeights(average, param, updates, { storage: this.#cells, offset: 0 }, sizes))
     }

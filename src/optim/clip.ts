@@ -1,3 +1,4 @@
+import type { Operand } from '../core/command.ts'
 import { clampGradient, gradientPowers, normOfPowers, scaleToNorm } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import type { Storage } from '../core/storage.ts'
@@ -34,17 +35,15 @@ export function clipGradNorm(
   withScratch(8 * list.length, caller, (sums) => {
     const stretches = gradients(list)
     for (const { starts, sizes, first } of stretches)
-      emit(gradientPowers({ ...sums, offset: 8 * first }, starts[0] as Start, sizes, p))
+      emit(gradientPowers({ ...sums, offset: 8 * first }, starts[0] as Operand, sizes, p))
     emit(
       normOfPowers(norm, sums, list.length, p, Number(errorIfNonfinite)),
       () => `${caller}: the norm of the gradients is not finite; look for NaN in the data, or lower the learning rate`,
     )
-    for (const { starts, sizes } of stretches) emit(scaleToNorm(starts[0] as Start, norm, sizes, maxNorm))
+    for (const { starts, sizes } of stretches) emit(scaleToNorm(starts[0] as Operand, norm, sizes, maxNorm))
   })
   return norm
 }
-
-type Start = { storage: Storage; offset: number }
 
 /** Limits each element of the gradients to [-value, value], between backward() and step().
  *  torch.nn.utils.clip_grad_value_. */
@@ -52,5 +51,5 @@ export function clipGradValue(parameters: Iterable<Tensor> | Tensor, value: numb
   const caller = 'optim.clipGradValue'
   checkNumber(caller, 'value', value, 0)
   const list = leaves(caller, parameters).filter(({ grad }) => grad)
-  for (const { starts, sizes } of gradients(list)) emit(clampGradient(starts[0] as Start, sizes, value))
+  for (const { starts, sizes } of gradients(list)) emit(clampGradient(starts[0] as Operand, sizes, value))
 }
