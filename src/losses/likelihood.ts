@@ -6,7 +6,7 @@ import { float, type Value } from '../ops/input.ts'
 import { checkReduction, type LossOptions, pairOf, type Reduction, reduceBy, refuseOutside } from '../ops/loss.ts'
 import { sum } from '../ops/reduce.ts'
 import { checkFinite, misshaped } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -23,8 +23,7 @@ export interface KlDivOptions {
  *  input: logarithms of probabilities, any shape; target: probabilities, the same shape.
  *  torch.nn.functional.kl_div. */
 export function klDiv(input: Value, target: Value, options: KlDivOptions = {}): Tensor {
-  checkOptions('klDiv', options, ['reduction'], ['logTarget'])
-  const { reduction = 'mean', logTarget = false } = options
+  const { reduction, logTarget } = settle('klDiv', options, { reduction: 'mean', logTarget: false })
   if (!['mean', 'sum', 'none', 'batchMean'].includes(reduction)) {
     throw new TypeError(`klDiv: reduction is ${String(reduction)}, expected 'mean', 'sum', 'none' or 'batchMean'`)
   }

@@ -8,7 +8,7 @@ import { slice, squeeze, unsqueeze } from '../ops/part.ts'
 import { type Generator, uniform } from '../ops/random.ts'
 import { mean } from '../ops/reduce.ts'
 import { checkNumber, checkWhole, checkWholes, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -72,8 +72,14 @@ export class MultiheadAttention extends Module {
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super()
     const caller = 'nn.MultiheadAttention'
-    checkOptions(caller, options, ['dropout', 'kdim', 'vdim', 'generator'], ['bias', 'batchFirst'])
-    const { dropout = 0, bias = true, kdim = embedDim, vdim = embedDim, batchFirst = false, generator } = options
+    const { dropout, bias, kdim, vdim, batchFirst, generator } = settle(caller, options, {
+      dropout: 0,
+      kdim: embedDim,
+      vdim: embedDim,
+      generator: undefined,
+      bias: true,
+      batchFirst: false,
+    })
     checkWholes(caller, { embedDim, numHeads, kdim, vdim })
     if (embedDim % numHeads !== 0) throw unexpected(caller, 'embedDim', embedDim, `a multiple of numHeads, ${numHeads}`)
     checkDropout(caller, dropout)
@@ -101,8 +107,12 @@ export class MultiheadAttention extends Module {
     masks: MultiheadMasks = {},
   ): { output: Tensor; weights: Tensor | null } {
     const op = 'nn.MultiheadAttention.forward'
-    checkOptions(op, masks, ['keyPaddingMask', 'attnMask'], ['isCausal', 'needWeights'])
-    const { isCausal = false, needWeights = true } = masks
+    const { isCausal, needWeights } = settle(op, masks, {
+      keyPaddingMask: undefined,
+      attnMask: undefined,
+      isCausal: false,
+      needWeights: true,
+    })
     const { embedDim: E, numHeads, batchFirst } = this
     const same = query === key && key === value
     const given = same
@@ -223,8 +233,11 @@ export class RotaryEmbedding extends Module {
 
   constructor(dim: number, options: RotaryEmbeddingOptions = {}) {
     super()
-    checkOptions('nn.RotaryEmbedding', options, ['base', 'maxLength'], ['interleaved'])
-    const { base = 10000, interleaved = false, maxLength = 2048 } = options
+    const { base, interleaved, maxLength } = settle('nn.RotaryEmbedding', options, {
+      base: 10000,
+      maxLength: 2048,
+      interleaved: false,
+    })
     if (!Number.isInteger(dim) || dim < 2 || dim % 2 !== 0)
       throw unexpected('nn.RotaryEmbedding', 'dim', dim, 'an even number >= 2')
     checkWhole('nn.RotaryEmbedding', 'maxLength', maxLength, 1)

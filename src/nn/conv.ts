@@ -11,7 +11,7 @@ import {
 import type { Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
 import { checkWhole, checkWholes, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -54,8 +54,6 @@ function forFunction<O extends Learned>({ bias: _, generator: __, ...rest }: O):
   return rest
 }
 
-const shared = ['stride', 'padding', 'dilation', 'groups', 'generator']
-
 /** y = x ∗ weight + bias on images.  x: [batch, inChannels, height, width], y: [batch, outChannels, height', width'] (see
  *  conv2d); weight: [outChannels, inChannels / groups, kernelHeight, kernelWidth], bias: [outChannels], both from
  *  U(±1/√fanIn), fanIn = inChannels / groups × kernel. Throws where channels do not fit. torch.nn.Conv2d. */
@@ -67,8 +65,14 @@ export class Conv2d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
     super()
     const layer = 'nn.Conv2d'
-    checkOptions(layer, options, shared, ['bias'])
-    const { groups = 1, padding = 0, stride = 1, dilation = 1, bias = true, generator } = options
+    const { groups, padding, stride, dilation, bias, generator } = settle(layer, options, {
+      stride: 1,
+      padding: 0,
+      dilation: 1,
+      groups: 1,
+      generator: undefined,
+      bias: true,
+    })
     checkChannels(layer, inChannels, outChannels, groups)
     const kernel = pair(layer, 'kernelSize', kernelSize, 1)
     const steps = pair(layer, 'stride', stride, 1)
@@ -115,8 +119,14 @@ export class Conv1d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dOptions = {}) {
     super()
     const layer = 'nn.Conv1d'
-    checkOptions(layer, options, shared, ['bias'])
-    const { groups = 1, padding = 0, stride = 1, dilation = 1, bias = true, generator } = options
+    const { groups, padding, stride, dilation, bias, generator } = settle(layer, options, {
+      stride: 1,
+      padding: 0,
+      dilation: 1,
+      groups: 1,
+      generator: undefined,
+      bias: true,
+    })
     checkChannels(layer, inChannels, outChannels, groups)
     checkWholes(layer, { kernelSize, stride, dilation })
     checkPadding(layer, padding, [stride], (value) => checkWhole(layer, 'padding', value, 0))
@@ -147,8 +157,15 @@ export class ConvTranspose2d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: ConvTranspose2dOptions = {}) {
     super()
     const layer = 'nn.ConvTranspose2d'
-    checkOptions(layer, options, [...shared, 'outputPadding'], ['bias'])
-    const { groups = 1, bias = true, generator, stride = 1, padding = 0, outputPadding = 0, dilation = 1 } = options
+    const { groups, bias, generator, stride, padding, outputPadding, dilation } = settle(layer, options, {
+      stride: 1,
+      padding: 0,
+      dilation: 1,
+      groups: 1,
+      generator: undefined,
+      outputPadding: 0,
+      bias: true,
+    })
     checkChannels(layer, inChannels, outChannels, groups)
     const kernel = pair(layer, 'kernelSize', kernelSize, 1)
     const steps = pair(layer, 'stride', stride, 1)

@@ -12,7 +12,7 @@ import {
   Generator,
 } from '../ops/random.ts'
 import { checkFinite, checkNumber, kindOf, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
@@ -99,8 +99,7 @@ export function eye(x: Tensor): Tensor {
 export function dirac(x: Tensor, options: { groups?: number } = {}): Tensor {
   const op = 'nn.init.dirac'
   check(op, x)
-  checkOptions(op, options, ['groups'])
-  const { groups = 1 } = options
+  const { groups } = settle(op, options, { groups: 1 })
   if (x.ndim < 3 || x.ndim > 5) throw misshaped(op, 'tensor', x, 'three to five axes')
   const [out, channels, ...kernel] = x.shape as [number, number, ...number[]]
   if (!Number.isInteger(groups) || groups < 1 || out % groups !== 0)

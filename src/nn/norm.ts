@@ -2,7 +2,7 @@ import { ones, zeros } from '../ops/create.ts'
 import { float, type Value } from '../ops/input.ts'
 import { batchNorm, checkMomentum, groupNorm, layerNorm, rmsNorm } from '../ops/norm.ts'
 import { checkFinite, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { checkShape, type Shape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Buffer, Module, Parameter } from './module.ts'
@@ -33,8 +33,11 @@ export class LayerNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
     super()
-    checkOptions('nn.LayerNorm', options, ['eps'], ['elementwiseAffine', 'bias'])
-    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options
+    const { eps, elementwiseAffine, bias } = settle('nn.LayerNorm', options, {
+      eps: 1e-5,
+      elementwiseAffine: true,
+      bias: true,
+    })
     this.normalizedShape = normalizedShapeOf('nn.LayerNorm', normalizedShape)
     checkFinite('nn.LayerNorm', 'eps', eps, 0)
     this.eps = eps
@@ -68,8 +71,7 @@ export class RMSNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: RMSNormOptions = {}) {
     super()
-    checkOptions('nn.RMSNorm', options, ['eps'], ['elementwiseAffine'])
-    const { eps = 2 ** -23, elementwiseAffine = true } = options
+    const { eps, elementwiseAffine } = settle('nn.RMSNorm', options, { eps: 2 ** -23, elementwiseAffine: true })
     this.normalizedShape = normalizedShapeOf('nn.RMSNorm', normalizedShape)
     checkFinite('nn.RMSNorm', 'eps', eps, 0)
     this.eps = eps
@@ -103,8 +105,7 @@ export class GroupNorm extends Module {
 
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super()
-    checkOptions('nn.GroupNorm', options, ['eps'], ['affine'])
-    const { eps = 1e-5, affine = true } = options
+    const { eps, affine } = settle('nn.GroupNorm', options, { eps: 1e-5, affine: true })
     checkWhole('nn.GroupNorm', 'numGroups', numGroups, 1)
     checkWhole('nn.GroupNorm', 'numChannels', numChannels, 0)
     if (numChannels % numGroups !== 0)
@@ -163,8 +164,12 @@ abstract class BatchNorm extends Module {
     options: BatchNormLayerOptions = {},
   ) {
     super()
-    checkOptions(name, options, ['eps', 'momentum'], ['affine', 'trackRunningStats'])
-    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options
+    const { eps, momentum, affine, trackRunningStats } = settle(name, options, {
+      eps: 1e-5,
+      momentum: 0.1,
+      affine: true,
+      trackRunningStats: true,
+    })
     checkWhole(name, 'numFeatures', numFeatures, 0)
     checkFinite(name, 'eps', eps, 0)
     checkMomentum(name, momentum)

@@ -4,7 +4,7 @@ import { cat, select, squeeze, stack, unsqueeze } from '../ops/part.ts'
 import type { Generator } from '../ops/random.ts'
 import { gatesOf, type RecurrentKind, type RecurrentWeights, recurrent } from '../ops/recurrent.ts'
 import { checkChoice, checkProbability, checkWholes, misshaped } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { type Shape, sameShape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -43,9 +43,6 @@ export interface LSTMState {
   /** [numLayers D, batch, H]; default 0. */
   cell: Tensor
 }
-
-const names = ['numLayers', 'dropout', 'generator']
-const switches = ['bias', 'batchFirst', 'bidirectional']
 
 function checkShapeIs(caller: string, name: string, x: Tensor, shape: Shape): void {
   if (!sameShape(x.shape, shape)) throw misshaped(caller, name, x, show(shape))
@@ -86,17 +83,25 @@ abstract class Recurrent extends Module {
   readonly #bias: boolean
   readonly #generator: Generator | undefined
 
+  /** `more`: defaults of further options. */
   constructor(
     caller: string,
     kind: RecurrentKind,
     inputSize: number,
     hiddenSize: number,
     options: RecurrentOptions,
-    more: readonly string[] = [],
+    more: object = {},
   ) {
     super()
-    checkOptions(caller, options, [...names, ...more], switches)
-    const { numLayers = 1, bias = true, batchFirst = false, dropout = 0, bidirectional = false, generator } = options
+    const { numLayers, bias, batchFirst, dropout, bidirectional, generator } = settle(caller, options, {
+      numLayers: 1,
+      dropout: 0,
+      generator: undefined,
+      bias: true,
+      batchFirst: false,
+      bidirectional: false,
+      ...more,
+    })
     checkWholes(caller, { inputSize, hiddenSize, numLayers })
     checkProbability(caller, 'dropout', dropout)
     this.inputSize = inputSize
@@ -217,7 +222,7 @@ export class RNN extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     const { nonlinearity = 'tanh' } = options
     checkChoice('nn.RNN', 'nonlinearity', nonlinearity, nonlinearities)
-    super('nn.RNN', nonlinearity, inputSize, hiddenSize, options, ['nonlinearity'])
+    super('nn.RNN', nonlinearity, inputSize, hiddenSize, options, { nonlinearity })
     this.nonlinearity = nonlinearity
   }
 
@@ -285,12 +290,12 @@ abstract class RecurrentCell extends Module {
     inputSize: number,
     hiddenSize: number,
     options: RecurrentCellOptions,
-    more: readonly string[] = [],
+    more: object = {},
   ) {
     super()
-    checkOptions(caller, options, ['generator', ...more], ['bias'])
+    const { bias, generator } = settle(caller, options, { generator: undefined, bias: true, ...more })
     checkWholes(caller, { inputSize, hiddenSize })
-    const weights = makeWeights(kind, inputSize, hiddenSize, options.bias ?? true, options.generator)
+    const weights = makeWeights(kind, inputSize, hiddenSize, bias, generator)
     this.inputSize = inputSize
     this.hiddenSize = hiddenSize
     this.weightIh = weights.weightIh as Parameter
@@ -338,7 +343,7 @@ export class RNNCell extends RecurrentCell {
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
     const { nonlinearity = 'tanh' } = options
     checkChoice('nn.RNNCell', 'nonlinearity', nonlinearity, nonlinearities)
-    super('nn.RNNCell', nonlinearity, inputSize, hiddenSize, options, ['nonlinearity'])
+    super('nn.RNNCell', nonlinearity, inputSize, hiddenSize, options, { nonlinearity })
     this.nonlinearity = nonlinearity
   }
 

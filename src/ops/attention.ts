@@ -4,7 +4,7 @@ import type { Operand } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -130,15 +130,18 @@ export interface AttentionOptions {
   generator?: Generator
 }
 
-const attentionOptions = ['mask', 'dropout', 'scale', 'generator']
-
 /** softmax(scale q kᵀ + mask) v.  q: [..., T, D]; k: [..., S, D]; v: [..., S, Dv]; result: [..., T, Dv], with at most
  *  two leading axes (batch, heads), the same for all three. A query that sees no key gives 0.
  *  torch.nn.functional.scaled_dot_product_attention. */
 export function scaledDotProductAttention(q: Value, k: Value, v: Value, options: AttentionOptions = {}): Tensor {
   const op = 'scaledDotProductAttention'
-  checkOptions(op, options, attentionOptions, ['isCausal'])
-  const { isCausal = false, dropout = 0 } = options
+  const { isCausal, dropout } = settle(op, options, {
+    mask: undefined,
+    dropout: 0,
+    scale: undefined,
+    generator: undefined,
+    isCausal: false,
+  })
   const [queries, keys, values] = [float(op, 'q', q), float(op, 'k', k), float(op, 'v', v)]
   const lead = queries.shape.slice(0, -2)
   if (queries.ndim < 2 || queries.ndim > 4)
@@ -197,7 +200,7 @@ export interface RotaryOptions {
 /** Each pair (a, b) of a row turned by an angle: (a cos - b sin, b cos + a sin).  x: [..., T, D]; cosines, sines:
  *  [T, D / 2]; result: as x. See nn.RotaryEmbedding. */
 export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: RotaryOptions = {}): Tensor {
-  checkOptions('rotary', options, [], ['interleaved'])
+  const { interleaved } = settle('rotary', options, { interleaved: false })
   const a = float('rotary', 'x', x)
   if (a.ndim < 2) throw misshaped('rotary', 'x', a, '[..., T, D]')
   const [T, D] = a.shape.slice(-2) as [number, number]
@@ -211,7 +214,7 @@ export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: Rotary
   const batch = T * D === 0 ? 0 : a.size / (T * D)
   const turn = (source: Tensor, sign: number): Tensor => {
     const out = empty('rotary', a.shape)
-    emit(core.rotary(out, source, ...tables, batch, T, D, Number(options.interleaved ?? false), sign))
+    emit(core.rotary(out, source, ...tables, batch, T, D, Number(interleaved), sign))
     return out
   }
   return record('rotary', turn(a, 1), [a], [(dy) => turn(dy, -1)])

@@ -4,7 +4,7 @@
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -197,8 +197,6 @@ export interface ConvOptions1d {
   groups?: number
 }
 
-const names = ['stride', 'padding', 'dilation', 'groups']
-
 /** One whole number as the width of a pair whose height does nothing. */
 export function lengthwise(op: string, name: string, value: unknown, least: number, height: number): [number, number] {
   if (!isCount(value, least)) throw unexpected(op, name, value, `a whole number >= ${least}`)
@@ -213,8 +211,7 @@ function convolve(
   givenBias: Value | null,
   options: ConvOptions,
 ): Tensor {
-  checkOptions(op, options, names)
-  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options
+  const { stride, padding, dilation, groups } = settle(op, options, { stride: 1, padding: 0, dilation: 1, groups: 1 })
   const flat = axes === 'length'
   const both = (name: string, value: Pair, least: number, height: number) =>
     flat ? lengthwise(op, name, value, least, height) : pair(op, name, value, least)
@@ -276,8 +273,13 @@ export function convTranspose2d(
   options: ConvTransposeOptions = {},
 ): Tensor {
   const op = 'convTranspose2d'
-  checkOptions(op, options, ['stride', 'padding', 'outputPadding', 'dilation', 'groups'])
-  const { groups = 1 } = options
+  const { groups } = settle(op, options, {
+    stride: undefined,
+    padding: undefined,
+    outputPadding: undefined,
+    dilation: undefined,
+    groups: 1,
+  })
   const stride = pair(op, 'stride', options.stride ?? 1, 1)
   const padding = pair(op, 'padding', options.padding ?? 0, 0)
   const outputPadding = pair(op, 'outputPadding', options.outputPadding ?? 0, 0)

@@ -3,7 +3,7 @@
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -92,15 +92,14 @@ function channelsOf(op: string, x: Tensor): { n: number; channels: number; inner
  *  neighbouring channels.  x, result: [batch, channels, ...]; weight, bias: [channels].
  *  torch.nn.functional.group_norm. */
 export function groupNorm(x: Value, groups: number, options: NormOptions = {}): Tensor {
-  checkOptions('groupNorm', options, ['weight', 'bias', 'eps'])
+  const { eps, ...learned } = settle('groupNorm', options, { weight: null, bias: null, eps: 1e-5 })
   const a = float('groupNorm', 'x', x)
-  const { eps = 1e-5 } = options
   checkFinite('groupNorm', 'eps', eps, 0)
   const { n, channels, inner } = channelsOf('groupNorm', a)
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0)
     throw unexpected('groupNorm', 'groups', groups, `a divisor of the ${channels} channels of x`)
-  const weight = affine('groupNorm', 'weight', options.weight, [channels])
-  const bias = affine('groupNorm', 'bias', options.bias, [channels])
+  const weight = affine('groupNorm', 'weight', learned.weight, [channels])
+  const bias = affine('groupNorm', 'bias', learned.bias, [channels])
   const out = empty('groupNorm', a.shape)
   const mean = empty('groupNorm', [n, groups])
   const rstd = empty('groupNorm', [n, groups])
@@ -140,17 +139,26 @@ export function checkMomentum(op: string, momentum: unknown): void {
  *  fewer than two values a channel in training. torch.nn.functional.batch_norm. */
 export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
   const op = 'batchNorm'
-  const names = ['weight', 'bias', 'eps', 'runningMean', 'runningVar', 'batchesTracked', 'momentum']
-  checkOptions(op, options, names, ['training'])
+  const { eps, training, momentum, batchesTracked, ...given } = settle(op, options, {
+    ...{
+      weight: null,
+      bias: null,
+      eps: 1e-5,
+      runningMean: null,
+      runningVar: null,
+      batchesTracked: null,
+      momentum: 0.1,
+    },
+    training: false,
+  })
   const a = float(op, 'x', x)
-  const { eps = 1e-5, training = false, momentum = 0.1, batchesTracked = null } = options
   checkFinite(op, 'eps', eps, 0)
   checkMomentum(op, momentum)
   const { n, channels, inner } = channelsOf(op, a)
-  const weight = affine(op, 'weight', options.weight, [channels])
-  const bias = affine(op, 'bias', options.bias, [channels])
-  const runningMean = affine(op, 'runningMean', options.runningMean, [channels])
-  const runningVar = affine(op, 'runningVar', options.runningVar, [channels])
+  const weight = affine(op, 'weight', given.weight, [channels])
+  const bias = affine(op, 'bias', given.bias, [channels])
+  const runningMean = affine(op, 'runningMean', given.runningMean, [channels])
+  const runningVar = affine(op, 'runningVar', given.runningVar, [channels])
   if (batchesTracked && (batchesTracked.dtype !== 'i32' || batchesTracked.size !== 1))
     throw new TypeError(
       `${op}: batchesTracked is ${batchesTracked.dtype} ${show(batchesTracked.shape)}, expected one i32 element`,

@@ -4,7 +4,7 @@ import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { emit } from '../core/engine.ts'
 import { checkChoice, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -32,8 +32,12 @@ interface Target {
 
 /** The options in full, checked. */
 export function target(op: string, options: InterpolateOptions): Target {
-  checkOptions(op, options, ['size', 'scaleFactor', 'mode'], ['alignCorners'])
-  const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options
+  const { size, scaleFactor, mode, alignCorners } = settle(op, options, {
+    size: undefined,
+    scaleFactor: undefined,
+    mode: 'nearest',
+    alignCorners: false,
+  })
   if ((size === undefined) === (scaleFactor === undefined))
     throw new TypeError(
       `${op}: got ${size === undefined ? 'neither size nor' : 'both size and'} scaleFactor, expected one of them`,

@@ -3,7 +3,7 @@
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkWhole } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { type Shape, show } from '../tensor/shape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
@@ -61,8 +61,10 @@ export interface MultinomialOptions {
 /** `count` class indices (i32), drawn with probabilities weights / Σ weights.  weights: [classes] or [rows, classes],
  *  finite and >= 0, which the core checks; out: [count] or [rows, count]. torch.multinomial. */
 export function multinomial(weights: Value, count: number, options: MultinomialOptions = {}): Tensor {
-  checkOptions('multinomial', options, ['generator'], ['replacement'])
-  const { replacement = false, generator = defaultGenerator() } = options
+  const { replacement, generator } = settle('multinomial', options, {
+    generator: defaultGenerator(),
+    replacement: false,
+  })
   const w = float('multinomial', 'weights', weights)
   if (w.ndim !== 1 && w.ndim !== 2)
     throw new RangeError(`multinomial: weights have shape ${show(w.shape)}, expected [classes] or [rows, classes]`)

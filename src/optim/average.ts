@@ -3,7 +3,7 @@ import { averageWeights, copy, countSteps } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { checkNumber } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { elements, type Tensor } from '../tensor/tensor.ts'
 import { isNDArray, type NDArray } from '../tensor/types.ts'
@@ -23,14 +23,13 @@ export class ExponentialMovingAverage {
 
   /** decay: default 0.999; may be set later, a compiled update follows. */
   constructor(parameters: Iterable<Tensor>, options: { decay?: number } = {}) {
-    checkOptions(caller, options, ['decay'])
+    const { decay } = settle(caller, options, { decay: 0.999 })
     if (currentTrace())
       throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
     const list = leaves(caller, parameters)
     if (list.length === 0) throw new RangeError(`${caller}: got no parameters`)
     const odd = list.find(({ dtype, node }) => dtype !== 'f32' || node)
     if (odd) throw new TypeError(`${caller}: a tensor ${show(odd.shape)} is ${odd.dtype}, expected f32 leaves`)
-    const { decay = 0.999 } = options
     checkNumber(caller, 'decay', decay, 0, 1)
     this.#parameters = list
     this.#average = new Flat(list, caller)

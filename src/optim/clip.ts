@@ -3,7 +3,7 @@ import { clampGradient, gradientPowers, normOfPowers, scaleToNorm } from '../cor
 import { emit, withScratch } from '../core/engine.ts'
 import type { Storage } from '../core/storage.ts'
 import { checkNumber, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { leaves, stretchesOf } from './stretches.ts'
 
@@ -26,8 +26,7 @@ export function clipGradNorm(
   options: ClipGradNormOptions = {},
 ): Tensor {
   const caller = 'optim.clipGradNorm'
-  checkOptions(caller, options, ['p'], ['errorIfNonfinite'])
-  const { p = 2, errorIfNonfinite = false } = options
+  const { p, errorIfNonfinite } = settle(caller, options, { p: 2, errorIfNonfinite: false })
   if (![1, 2, Infinity].includes(p)) throw unexpected(caller, 'p', p, '1, 2 or Infinity')
   checkNumber(caller, 'maxNorm', maxNorm, 0)
   const list = leaves(caller, parameters).filter(({ grad }) => grad)

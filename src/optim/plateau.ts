@@ -1,7 +1,7 @@
 // Rates that fall when training stops getting better.
 
 import { checkChoice, checkNumber, checkWhole, kindOf } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { ParameterGroups } from './optimizer.ts'
 import { checkOptimizer, checkState, type Group, type PerGroup, perGroup, type ScheduleState } from './schedule.ts'
@@ -27,7 +27,7 @@ export interface ReduceLROnPlateauOptions {
 
 const caller = 'optim.ReduceLROnPlateau'
 
-type Settings = Required<Omit<ReduceLROnPlateauOptions, 'minLr'>>
+type Settings = Required<ReduceLROnPlateauOptions>
 
 const defaults: Settings = {
   mode: 'min',
@@ -36,6 +36,7 @@ const defaults: Settings = {
   threshold: 1e-4,
   thresholdMode: 'rel',
   cooldown: 0,
+  minLr: 0,
   eps: 1e-8,
 }
 
@@ -44,7 +45,7 @@ const defaults: Settings = {
 export class ReduceLROnPlateau {
   readonly optimizer: ParameterGroups
   lastEpoch = 0
-  readonly #options: Settings
+  readonly #options: Omit<Settings, 'minLr'>
   readonly #least: readonly number[]
   #best: number
   #bad = 0
@@ -52,9 +53,7 @@ export class ReduceLROnPlateau {
 
   constructor(optimizer: ParameterGroups, options: ReduceLROnPlateauOptions = {}) {
     checkOptimizer(caller, optimizer)
-    checkOptions(caller, options, [...Object.keys(defaults), 'minLr'])
-    const given = Object.entries(options).filter(([, value]) => value !== undefined)
-    const settled: Settings = { ...defaults, ...Object.fromEntries(given) }
+    const { minLr, ...settled } = settle(caller, options, defaults)
     checkChoice(caller, 'mode', settled.mode, ['min', 'max'])
     checkChoice(caller, 'thresholdMode', settled.thresholdMode, ['rel', 'abs'])
     checkNumber(caller, 'factor', settled.factor, 0, 1 - 2 ** -53)
@@ -62,7 +61,7 @@ export class ReduceLROnPlateau {
     for (const name of ['threshold', 'eps'] as const) checkNumber(caller, name, settled[name], 0)
     this.optimizer = optimizer
     this.#options = settled
-    this.#least = perGroup(caller, 'minLr', optimizer, options.minLr ?? 0)
+    this.#least = perGroup(caller, 'minLr', optimizer, minLr)
     this.#best = this.#worst
   }
 
