@@ -7,9 +7,9 @@ export default defineConfig({
   build: {
     target: 'es2022',
     lib: { entry: { index: 'src/index.ts', node: 'src/node/index.ts' }, formats: ['es'] },
-    rolldownOptions: { external: /^node:/ },
     sourcemap: true,
     minify: false,
+    rolldownOptions: { external: /^node:/, output: { chunkFileNames: '[name].js' } },
   },
   plugins: [
     {

@@ -95,26 +95,22 @@ const byFamily = families.map((f) => [
   f.slice(0, -3),
   kernels.filter((k) => k.file === f.slice(0, -3)).map((k) => k.name),
 ])
+const list = (items) => items.join(', ')
 const encoder = `// Written by scripts/abi.mjs from the kernels' signatures.
-import type { Command, Operand } from './command.ts'
+import { kernel, type Operand } from './command.ts'
 
 /** The kernels of each file of assembly/kernels. */
 export const families: Readonly<Record<string, readonly string[]>> = ${JSON.stringify(Object.fromEntries(byFamily))}
 
-${constants.map((c) => `export const ${c.name} = ${c.value}\n`).join('')}${enums.map((e) => `export const ${e.name} = { ${e.members.map((m, i) => `${m}: ${i}`).join(', ')} } as const\n`).join('')}
+${constants.map((c) => `export const ${c.name} = ${c.value}\n`).join('')}${enums.map((e) => `export const ${e.name} = { ${list(e.members.map((m, i) => `${m}: ${i}`))} } as const\n`).join('')}
 ${kernels
-  .map((k, i) => {
-    const kernel = `{ name: '${k.name}', opcode: ${i + 1}, roles: [${k.params.map((p) => `'${roles[p.type]}'`).join(', ')}] }`
-    const positions = k.params.map((p, j) => `${p.name}: ${j}`).join(', ')
-    return `const ${k.name}Kernel = /* @__PURE__ */ Object.freeze(${kernel} as const)
-/** Positions of ${k.name}'s arguments. */
-export const ${k.name}Args = { ${positions} } as const
-/** assembly/kernels/${k.file}.ts */
-export function ${k.name}(${k.params.map((p) => `${p.name}: ${hostTypes[p.type]}`).join(', ')}): Command {
-  return { kernel: ${k.name}Kernel, args: [${k.params.map((p) => p.name).join(', ')}] }
-}
-`
-  })
+  .map(
+    ({ name, file, params }, i) => `/** assembly/kernels/${file}.ts */
+export const ${name} = /* @__PURE__ */ kernel<[${list(params.map((p) => `${p.name}: ${hostTypes[p.type]}`))}]>('${name}', ${i + 1}, '${params.map((p) => roles[p.type]).join(' ')}')
+/** Positions of ${name}'s arguments. */
+export const ${name}Args = { ${list(params.map((p, j) => `${p.name}: ${j}`))} } as const
+`,
+  )
   .join('')}`
 writeFileSync(new URL('assembly/dispatch.ts', root), dispatch)
 mkdirSync(new URL('src/core/', root), { recursive: true })

@@ -23,6 +23,16 @@ export interface Command {
   explain?: (position: number) => string
 }
 
+/** The function that makes the commands of one kernel. `roles`: those of its parameters, apart by spaces. */
+export function kernel<Args extends Command['args']>(
+  name: string,
+  opcode: number,
+  roles: string,
+): (...args: Args) => Command {
+  const kernel = Object.freeze({ name, opcode, roles: roles.split(' ') as Role[] })
+  return (...args) => ({ kernel, args })
+}
+
 const isOperand = (arg: Command['args'][number]): arg is Operand =>
   typeof arg === 'object' && arg !== null && 'storage' in arg
 

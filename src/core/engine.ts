@@ -1,7 +1,6 @@
 // The bridge to the wasm module: one instance, its memory, and the two ways a command goes: run at once
 // (eager), or onto the list of the trace that is being made (compile).
 
-import { instantiate } from '@assemblyscript/loader'
 import type { Command } from './command.ts'
 import { encode, encodedWords } from './encode.ts'
 import { kernelBytes } from './kernels.ts'
@@ -164,9 +163,12 @@ async function start({ tileColumns }: Machine, { maxMemory = 2 ** 31, wasm }: In
   const maximum = Math.floor(maxMemory / PAGE)
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
   const source = wasm ?? kernelBytes()
-  // The loader is for what streams in: it looks at `Response`, for which Node loads its whole fetch, 15 to 25 ms.
   const imports = { env: { memory, tileColumns } }
-  const { instance } = isLoaded(source) ? await fromMemory(source, imports) : await instantiate(source, imports)
+  // The loader is for what streams in, and comes itself only then: it looks at `Response`, for which Node loads its
+  // whole fetch, 15 to 25 ms.
+  const { instance } = isLoaded(source)
+    ? await fromMemory(source, imports)
+    : await (await import('@assemblyscript/loader')).instantiate(source, imports)
   // Straight from the instance: the loader wraps its exports in closures that take rest arguments.
   const { run, heapBase } = instance.exports
   if (typeof run !== 'function' || typeof heapBase !== 'function') {

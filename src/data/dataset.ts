@@ -1,4 +1,4 @@
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
 import { arrayOf, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
 import { checkSeed, permutation } from './random.ts'
@@ -103,8 +103,7 @@ export function randomSplit<
   options: { seed?: number } = {},
 ): { -readonly [I in keyof Parts]: Subset<Sample> } {
   checkDataset('randomSplit', dataset)
-  checkOptions('randomSplit', options, ['seed'])
-  const { seed = 0 } = options
+  const { seed } = settle('randomSplit', options, { seed: 0 })
   if (!Array.isArray(parts))
     throw new TypeError(
       `randomSplit: parts are ${parts === null ? 'null' : typeof parts}, expected a list of fractions or counts`,

@@ -1,4 +1,4 @@
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { checkDataset, type Dataset } from './dataset.ts'
 import { checkSeed, permutation } from './random.ts'
@@ -26,8 +26,12 @@ export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<S
   epoch = 0
 
   constructor(dataset: Dataset<Sample>, options: DataLoaderOptions = {}) {
-    checkOptions('DataLoader', options, ['batchSize', 'seed'], ['shuffle', 'dropLast'])
-    const { batchSize = 1, shuffle = false, seed = 0, dropLast = false } = options
+    const { batchSize, shuffle, seed, dropLast } = settle('DataLoader', options, {
+      batchSize: 1,
+      seed: 0,
+      shuffle: false,
+      dropLast: false,
+    })
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new RangeError(`DataLoader: batchSize is ${batchSize}, expected a whole number >= 1`)
     checkDataset('DataLoader', dataset)

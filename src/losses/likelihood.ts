@@ -5,7 +5,8 @@ import { add, div, exp, greater, log, maximum, mul, sub, where } from '../ops/el
 import { float, type Value } from '../ops/input.ts'
 import { checkReduction, type LossOptions, pairOf, type Reduction, reduceBy, refuseOutside } from '../ops/loss.ts'
 import { sum } from '../ops/reduce.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkFinite, misshaped } from '../tensor/checks.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -22,8 +23,7 @@ export interface KlDivOptions {
  *  input: logarithms of probabilities, any shape; target: probabilities, the same shape.
  *  torch.nn.functional.kl_div. */
 export function klDiv(input: Value, target: Value, options: KlDivOptions = {}): Tensor {
-  checkOptions('klDiv', options, ['reduction'], ['logTarget'])
-  const { reduction = 'mean', logTarget = false } = options
+  const { reduction, logTarget } = settle('klDiv', options, { reduction: 'mean', logTarget: false })
   if (!['mean', 'sum', 'none', 'batchMean'].includes(reduction)) {
     throw new TypeError(`klDiv: reduction is ${String(reduction)}, expected 'mean', 'sum', 'none' or 'batchMean'`)
   }
@@ -54,7 +54,7 @@ export function poissonNll(input: Value, target: Value, options: PoissonNllOptio
   checkOptions('poissonNll', options, ['reduction', 'eps'], ['logInput', 'full'])
   checkReduction('poissonNll', options)
   const { logInput = true, full = false, eps = 1e-8 } = options
-  if (!(eps >= 0 && eps < Infinity)) throw new RangeError(`poissonNll: eps is ${eps}, expected a number >= 0`)
+  checkFinite('poissonNll', 'eps', eps, 0)
   const [x, y] = pairOf('poissonNll', input, target)
   const loss = logInput ? sub(exp(x), mul(y, x)) : sub(x, mul(y, log(add(x, eps))))
   if (!full) return reduceBy(loss, options)
@@ -84,8 +84,11 @@ export function gaussianNll(input: Value, target: Value, variance: Value, option
   const lead = x.shape.slice(0, -1)
   const kept = sameShape(given.shape, lead) && x.ndim > 0 ? reshape(given, [...lead, 1]) : given
   if (!sameShape(kept.shape, x.shape) && !(x.ndim > 0 && sameShape(kept.shape, [...lead, 1]))) {
-    throw new RangeError(
-      `gaussianNll: variance has shape ${show(given.shape)}, expected ${show(x.shape)}, ${show(lead)} or ${show([...lead, 1])} for input ${show(x.shape)}`,
+    throw misshaped(
+      'gaussianNll',
+      'variance',
+      given,
+      `${show(x.shape)}, ${show(lead)} or ${show([...lead, 1])} for input ${show(x.shape)}`,
     )
   }
   refuseOutside('gaussianNll', 'variance', kept, 0, Infinity)

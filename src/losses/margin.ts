@@ -5,6 +5,7 @@ import { add, div, equal, minimum, mul, sqrt, sub, where } from '../ops/elementw
 import { float, type Value } from '../ops/input.ts'
 import { checkReduction, type LossOptions, pairOf, reduceBy, refuseUnsigned } from '../ops/loss.ts'
 import { norm, sum } from '../ops/reduce.ts'
+import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -16,7 +17,7 @@ export interface MarginOptions extends LossOptions {
 }
 
 function checkMargin(op: string, margin: number): void {
-  if (!Number.isFinite(margin)) throw new RangeError(`${op}: margin is ${margin}, expected a finite number`)
+  checkFinite(op, 'margin', margin)
 }
 
 /** max(0, 1 - target input), reduced.  input: scores, any shape; target: 1 or -1, the same shape; throws when it
@@ -67,14 +68,11 @@ export function cosineEmbedding(input1: Value, input2: Value, target: Value, opt
   const { margin = 0 } = options
   checkMargin('cosineEmbedding', margin)
   const [a, b] = pairOf('cosineEmbedding', input1, input2, ['input1', 'input2'])
-  if (a.ndim !== 1 && a.ndim !== 2)
-    throw new RangeError(`cosineEmbedding: input1 has shape ${show(a.shape)}, expected [batch, features] or [features]`)
+  if (a.ndim !== 1 && a.ndim !== 2) throw misshaped('cosineEmbedding', 'input1', a, '[batch, features] or [features]')
   const y = float('cosineEmbedding', 'target', target)
   const batch = a.shape.slice(0, -1)
   if (!sameShape(y.shape, batch)) {
-    throw new RangeError(
-      `cosineEmbedding: target has shape ${show(y.shape)}, expected ${show(batch)}, one for each row of input1 ${show(a.shape)}`,
-    )
+    throw misshaped('cosineEmbedding', 'target', y, `${show(batch)}, one for each row of input1 ${show(a.shape)}`)
   }
   refuseUnsigned('cosineEmbedding', 'target', y)
   const dot = (p: Tensor, q: Tensor): Tensor => sum(mul(p, q), { axis: -1 })
@@ -106,8 +104,8 @@ export function tripletMargin(
   checkReduction(op, options)
   const { margin = 1, p = 2, eps = 1e-6, swap = false } = options
   checkMargin(op, margin)
-  if (!(p > 0)) throw new RangeError(`${op}: p is ${p}, expected a number > 0`)
-  if (!(eps >= 0 && eps < Infinity)) throw new RangeError(`${op}: eps is ${eps}, expected a number >= 0`)
+  if (!(p > 0)) throw unexpected(op, 'p', p, 'a number > 0')
+  checkFinite(op, 'eps', eps, 0)
   const [a, near] = pairOf(op, anchor, positive, ['anchor', 'positive'])
   const [, far] = pairOf(op, a, negative, ['anchor', 'negative'])
   if (a.ndim === 0) throw new RangeError(`${op}: anchor has no axis, expected [batch, features] or [features]`)

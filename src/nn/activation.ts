@@ -21,18 +21,10 @@ import {
 import { full } from '../ops/create.ts'
 import type { Value } from '../ops/input.ts'
 import { logSoftmax, softmax } from '../ops/softmax.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkNumber, checkWhole } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module, Parameter } from './module.ts'
-
-function checkNumber(layer: string, name: string, value: unknown): void {
-  if (typeof value !== 'number' || Number.isNaN(value))
-    throw new TypeError(`${layer}: ${name} is ${String(value)}, expected a number`)
-}
-
-function checkAxisNumber(layer: string, axis: unknown): void {
-  if (!Number.isInteger(axis)) throw new TypeError(`${layer}: axis is ${String(axis)}, expected a whole number`)
-}
 
 /** max(x, 0). torch.nn.ReLU. */
 export class ReLU extends Module {
@@ -61,8 +53,7 @@ export class LeakyReLU extends Module {
 
   constructor(options: { negativeSlope?: number } = {}) {
     super()
-    checkOptions('nn.LeakyReLU', options, ['negativeSlope'])
-    this.negativeSlope = options.negativeSlope ?? 0.01
+    this.negativeSlope = settle('nn.LeakyReLU', options, { negativeSlope: 0.01 }).negativeSlope
     checkNumber('nn.LeakyReLU', 'negativeSlope', this.negativeSlope)
   }
 
@@ -82,10 +73,8 @@ export class PReLU extends Module {
 
   constructor(numParameters = 1, options: { init?: number } = {}) {
     super()
-    checkOptions('nn.PReLU', options, ['init'])
-    const { init = 0.25 } = options
-    if (!Number.isInteger(numParameters) || numParameters < 1)
-      throw new RangeError(`nn.PReLU: numParameters is ${numParameters}, expected a whole number >= 1`)
+    const { init } = settle('nn.PReLU', options, { init: 0.25 })
+    checkWhole('nn.PReLU', 'numParameters', numParameters, 1)
     checkNumber('nn.PReLU', 'init', init)
     this.weight = new Parameter(full([numParameters], init))
   }
@@ -105,8 +94,7 @@ export class ELU extends Module {
 
   constructor(options: { alpha?: number } = {}) {
     super()
-    checkOptions('nn.ELU', options, ['alpha'])
-    this.alpha = options.alpha ?? 1
+    this.alpha = settle('nn.ELU', options, { alpha: 1 }).alpha
     checkNumber('nn.ELU', 'alpha', this.alpha)
   }
 
@@ -132,8 +120,7 @@ export class GELU extends Module {
 
   constructor(options: GeluOptions = {}) {
     super()
-    checkOptions('nn.GELU', options, ['approximate'])
-    this.approximate = options.approximate ?? 'none'
+    this.approximate = settle('nn.GELU', options, { approximate: 'none' }).approximate
     checkApproximate('nn.GELU', this.approximate)
   }
 
@@ -181,10 +168,9 @@ export class Softplus extends Module {
 
   constructor(options: SoftplusOptions = {}) {
     super()
-    checkOptions('nn.Softplus', options, ['beta', 'threshold'])
-    checkSoftplus('nn.Softplus', options)
-    this.beta = options.beta ?? 1
-    this.threshold = options.threshold ?? 20
+    const { beta, threshold } = checkSoftplus('nn.Softplus', options)
+    this.beta = beta
+    this.threshold = threshold
   }
 
   forward(input: Value): Tensor {
@@ -202,7 +188,7 @@ abstract class Along extends Module {
 
   protected constructor(layer: string, axis: number) {
     super()
-    checkAxisNumber(layer, axis)
+    checkWhole(layer, 'axis', axis)
     this.axis = axis
   }
 

@@ -7,7 +7,8 @@ import { float, type Value } from '../ops/input.ts'
 import { slice, squeeze, unsqueeze } from '../ops/part.ts'
 import { type Generator, uniform } from '../ops/random.ts'
 import { mean } from '../ops/reduce.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkNumber, checkWhole, checkWholes, misshaped, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -71,14 +72,16 @@ export class MultiheadAttention extends Module {
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super()
     const caller = 'nn.MultiheadAttention'
-    checkOptions(caller, options, ['dropout', 'kdim', 'vdim', 'generator'], ['bias', 'batchFirst'])
-    const { dropout = 0, bias = true, kdim = embedDim, vdim = embedDim, batchFirst = false, generator } = options
-    for (const [name, value] of Object.entries({ embedDim, numHeads, kdim, vdim })) {
-      if (!Number.isInteger(value) || value < 1)
-        throw new RangeError(`${caller}: ${name} is ${value}, expected a whole number >= 1`)
-    }
-    if (embedDim % numHeads !== 0)
-      throw new RangeError(`${caller}: embedDim is ${embedDim}, expected a multiple of numHeads, ${numHeads}`)
+    const { dropout, bias, kdim, vdim, batchFirst, generator } = settle(caller, options, {
+      dropout: 0,
+      kdim: embedDim,
+      vdim: embedDim,
+      generator: undefined,
+      bias: true,
+      batchFirst: false,
+    })
+    checkWholes(caller, { embedDim, numHeads, kdim, vdim })
+    if (embedDim % numHeads !== 0) throw unexpected(caller, 'embedDim', embedDim, `a multiple of numHeads, ${numHeads}`)
     checkDropout(caller, dropout)
     this.embedDim = embedDim
     this.numHeads = numHeads
@@ -104,8 +107,12 @@ export class MultiheadAttention extends Module {
     masks: MultiheadMasks = {},
   ): { output: Tensor; weights: Tensor | null } {
     const op = 'nn.MultiheadAttention.forward'
-    checkOptions(op, masks, ['keyPaddingMask', 'attnMask'], ['isCausal', 'needWeights'])
-    const { isCausal = false, needWeights = true } = masks
+    const { isCausal, needWeights } = settle(op, masks, {
+      keyPaddingMask: undefined,
+      attnMask: undefined,
+      isCausal: false,
+      needWeights: true,
+    })
     const { embedDim: E, numHeads, batchFirst } = this
     const same = query === key && key === value
     const given = same
@@ -114,10 +121,10 @@ export class MultiheadAttention extends Module {
     const alone = (given[0] as Tensor).ndim === 2
     const batchAxis = batchFirst ? 0 : 1
     const sources = given.map((x, i) => {
-      const name = ['query', 'key', 'value'][i]
+      const name = ['query', 'key', 'value'][i] as string
       const layout = alone ? `[${i === 0 ? 'T' : 'S'}, ` : batchFirst ? '[batch, steps, ' : '[steps, batch, '
       if (x.ndim !== (alone ? 2 : 3) || x.shape.at(-1) !== this.#widths[i])
-        throw new RangeError(`${op}: ${name} has shape ${show(x.shape)}, expected ${layout}${this.#widths[i]}]`)
+        throw misshaped(op, name, x, `${layout}${this.#widths[i]}]`)
       return alone ? unsqueeze(x, batchAxis) : x
     })
     const [q, k, v] = (same ? [sources[0], sources[0], sources[0]] : sources) as [Tensor, Tensor, Tensor]
@@ -188,9 +195,7 @@ export class MultiheadAttention extends Module {
       const perHead = mask.ndim === 3
       checkMask(op, 'attnMask', mask, perHead ? [batch * this.numHeads, T, S] : [T, S])
       if (perHead && mask.shape[0] !== batch * this.numHeads && mask.shape[0] !== 1)
-        throw new RangeError(
-          `${op}: attnMask has shape ${show(mask.shape)}, expected ${show([batch * this.numHeads, T, S])}`,
-        )
+        throw misshaped(op, 'attnMask', mask, show([batch * this.numHeads, T, S]))
       const lead = perHead && mask.shape[0] !== 1 ? [batch, this.numHeads] : [1, 1]
       const rest = [1, 1, ...mask.shape].slice(-2)
       mask = reshape(mask, [...lead, ...rest])
@@ -228,13 +233,15 @@ export class RotaryEmbedding extends Module {
 
   constructor(dim: number, options: RotaryEmbeddingOptions = {}) {
     super()
-    checkOptions('nn.RotaryEmbedding', options, ['base', 'maxLength'], ['interleaved'])
-    const { base = 10000, interleaved = false, maxLength = 2048 } = options
+    const { base, interleaved, maxLength } = settle('nn.RotaryEmbedding', options, {
+      base: 10000,
+      maxLength: 2048,
+      interleaved: false,
+    })
     if (!Number.isInteger(dim) || dim < 2 || dim % 2 !== 0)
-      throw new RangeError(`nn.RotaryEmbedding: dim is ${dim}, expected an even number >= 2`)
-    if (!Number.isInteger(maxLength) || maxLength < 1)
-      throw new RangeError(`nn.RotaryEmbedding: maxLength is ${maxLength}, expected a whole number >= 1`)
-    if (!(base > 0)) throw new RangeError(`nn.RotaryEmbedding: base is ${base}, expected a number > 0`)
+      throw unexpected('nn.RotaryEmbedding', 'dim', dim, 'an even number >= 2')
+    checkWhole('nn.RotaryEmbedding', 'maxLength', maxLength, 1)
+    checkNumber('nn.RotaryEmbedding', 'base', base, Number.MIN_VALUE)
     this.dim = dim
     this.base = base
     this.interleaved = interleaved
@@ -253,9 +260,7 @@ export class RotaryEmbedding extends Module {
   forward(input: Value, offset = 0): Tensor {
     const x = float('nn.RotaryEmbedding.forward', 'input', input)
     if (x.ndim < 2 || x.shape.at(-1) !== this.dim)
-      throw new RangeError(
-        `nn.RotaryEmbedding.forward: input has shape ${show(x.shape)}, expected [..., T, ${this.dim}]`,
-      )
+      throw misshaped('nn.RotaryEmbedding.forward', 'input', x, `[..., T, ${this.dim}]`)
     const end = offset + (x.shape.at(-2) as number)
     if (!Number.isInteger(offset) || offset < 0 || end > this.maxLength)
       throw new RangeError(

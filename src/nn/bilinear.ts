@@ -4,7 +4,8 @@ import { linear } from '../ops/gemm.ts'
 import { float, type Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
 import { sum } from '../ops/reduce.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkWholes } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -25,12 +26,8 @@ export class Bilinear extends Module {
 
   constructor(in1Features: number, in2Features: number, outFeatures: number, options: BilinearOptions = {}) {
     super()
-    checkOptions('nn.Bilinear', options, ['generator'], ['bias'])
-    const { bias = true, generator } = options
-    for (const [name, value] of Object.entries({ in1Features, in2Features, outFeatures })) {
-      if (!Number.isInteger(value) || value < 0)
-        throw new RangeError(`nn.Bilinear: ${name} is ${value}, expected a whole number >= 0`)
-    }
+    const { bias, generator } = settle('nn.Bilinear', options, { generator: undefined, bias: true })
+    checkWholes('nn.Bilinear', { in1Features, in2Features, outFeatures }, 0)
     this.weight = uniformFan([outFeatures, in1Features, in2Features], in1Features, generator)
     this.bias = bias ? uniformFan([outFeatures], in1Features, generator) : null
   }

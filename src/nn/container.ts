@@ -1,4 +1,5 @@
 import type { Value } from '../ops/input.ts'
+import { kindOf, unexpected } from '../tensor/checks.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
@@ -8,8 +9,7 @@ export interface Layer extends Module {
 }
 
 function checkModule(caller: string, name: string, value: unknown): void {
-  if (!(value instanceof Module))
-    throw new TypeError(`${caller}: ${name} is ${value === null ? 'null' : typeof value}, expected a Module`)
+  if (!(value instanceof Module)) throw new TypeError(`${caller}: ${name} is ${kindOf(value)}, expected a Module`)
 }
 
 /** Layers one after the other; their names are their indices. torch.nn.Sequential. */
@@ -52,7 +52,7 @@ export class ModuleList<M extends Module = Module> extends Module implements Ite
   at(index: number): M {
     const module = this.#modules.at(index)
     if (!module || !Number.isInteger(index))
-      throw new RangeError(`nn.ModuleList.at: index is ${index}, expected a whole number below ${this.length}`)
+      throw unexpected('nn.ModuleList.at', 'index', index, `a whole number below ${this.length}`)
     return module
   }
 

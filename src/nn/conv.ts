@@ -10,7 +10,8 @@ import {
 } from '../ops/conv.ts'
 import type { Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkWhole, checkWholes, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -27,14 +28,9 @@ export interface Conv2dOptions extends ConvOptions, Learned {}
 export interface ConvTranspose2dOptions extends ConvTransposeOptions, Learned {}
 
 function checkChannels(layer: string, inChannels: number, outChannels: number, groups: number): void {
-  for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`${layer}: ${name} is ${value}, expected a whole number >= 1`)
-  }
+  checkWholes(layer, { inChannels, outChannels, groups })
   if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-    throw new RangeError(
-      `${layer}: groups is ${groups}, expected a divisor of inChannels ${inChannels} and outChannels ${outChannels}`,
-    )
+    throw unexpected(layer, 'groups', groups, `a divisor of inChannels ${inChannels} and outChannels ${outChannels}`)
   }
 }
 
@@ -58,8 +54,6 @@ function forFunction<O extends Learned>({ bias: _, generator: __, ...rest }: O):
   return rest
 }
 
-const shared = ['stride', 'padding', 'dilation', 'groups', 'generator']
-
 /** y = x ∗ weight + bias on images.  x: [batch, inChannels, height, width], y: [batch, outChannels, height', width'] (see
  *  conv2d); weight: [outChannels, inChannels / groups, kernelHeight, kernelWidth], bias: [outChannels], both from
  *  U(±1/√fanIn), fanIn = inChannels / groups × kernel. Throws where channels do not fit. torch.nn.Conv2d. */
@@ -71,8 +65,14 @@ export class Conv2d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
     super()
     const layer = 'nn.Conv2d'
-    checkOptions(layer, options, shared, ['bias'])
-    const { groups = 1, padding = 0, stride = 1, dilation = 1, bias = true, generator } = options
+    const { groups, padding, stride, dilation, bias, generator } = settle(layer, options, {
+      stride: 1,
+      padding: 0,
+      dilation: 1,
+      groups: 1,
+      generator: undefined,
+      bias: true,
+    })
     checkChannels(layer, inChannels, outChannels, groups)
     const kernel = pair(layer, 'kernelSize', kernelSize, 1)
     const steps = pair(layer, 'stride', stride, 1)
@@ -103,7 +103,7 @@ function checkPadding(
 ): void {
   if (typeof padding !== 'string') check(padding)
   else if (padding !== 'same' && padding !== 'valid')
-    throw new RangeError(`${layer}: padding is '${padding}', expected a number, a pair, 'same' or 'valid'`)
+    throw unexpected(layer, 'padding', `'${padding}'`, "a number, a pair, 'same' or 'valid'")
   else if (padding === 'same' && stride.some((n) => n !== 1))
     throw new RangeError(`${layer}: padding 'same' with stride ${show(stride)}, expected stride 1`)
 }
@@ -119,17 +119,17 @@ export class Conv1d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dOptions = {}) {
     super()
     const layer = 'nn.Conv1d'
-    checkOptions(layer, options, shared, ['bias'])
-    const { groups = 1, padding = 0, stride = 1, dilation = 1, bias = true, generator } = options
+    const { groups, padding, stride, dilation, bias, generator } = settle(layer, options, {
+      stride: 1,
+      padding: 0,
+      dilation: 1,
+      groups: 1,
+      generator: undefined,
+      bias: true,
+    })
     checkChannels(layer, inChannels, outChannels, groups)
-    const one = (name: string, value: unknown, least: number): void => {
-      if (!Number.isInteger(value) || (value as number) < least)
-        throw new RangeError(`${layer}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least}`)
-    }
-    one('kernelSize', kernelSize, 1)
-    one('stride', stride, 1)
-    one('dilation', dilation, 1)
-    checkPadding(layer, padding, [stride], (value) => one('padding', value, 0))
+    checkWholes(layer, { kernelSize, stride, dilation })
+    checkPadding(layer, padding, [stride], (value) => checkWhole(layer, 'padding', value, 0))
     const part = inChannels / groups
     this.#options = { ...options }
     this.weight = uniformFan([outChannels, part, kernelSize], part * kernelSize, generator)
@@ -157,8 +157,15 @@ export class ConvTranspose2d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: ConvTranspose2dOptions = {}) {
     super()
     const layer = 'nn.ConvTranspose2d'
-    checkOptions(layer, options, [...shared, 'outputPadding'], ['bias'])
-    const { groups = 1, bias = true, generator, stride = 1, padding = 0, outputPadding = 0, dilation = 1 } = options
+    const { groups, bias, generator, stride, padding, outputPadding, dilation } = settle(layer, options, {
+      stride: 1,
+      padding: 0,
+      dilation: 1,
+      groups: 1,
+      generator: undefined,
+      outputPadding: 0,
+      bias: true,
+    })
     checkChannels(layer, inChannels, outChannels, groups)
     const kernel = pair(layer, 'kernelSize', kernelSize, 1)
     const steps = pair(layer, 'stride', stride, 1)
@@ -166,8 +173,11 @@ export class ConvTranspose2d extends Module {
     pair(layer, 'padding', padding, 0)
     const added = pair(layer, 'outputPadding', outputPadding, 0)
     if (added.some((n, i) => n >= Math.max(steps[i] as number, spread[i] as number)))
-      throw new RangeError(
-        `${layer}: outputPadding is ${show(added)}, expected less than stride ${show(steps)} or dilation ${show(spread)}`,
+      throw unexpected(
+        layer,
+        'outputPadding',
+        show(added),
+        `less than stride ${show(steps)} or dilation ${show(spread)}`,
       )
     const part = outChannels / groups
     const fanIn = part * kernel[0] * kernel[1]

@@ -1,7 +1,8 @@
-import { checkProbability, dropout, dropout2d } from '../ops/dropout.ts'
+import { dropout, dropout2d } from '../ops/dropout.ts'
 import { float, type Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkProbability } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
@@ -17,10 +18,10 @@ abstract class Drop extends Module {
 
   constructor(name: string, p: number, options: DropoutOptions) {
     super()
-    checkOptions(name, options, ['generator'])
-    checkProbability(name, p)
+    const { generator } = settle(name, options, { generator: undefined })
+    checkProbability(name, 'p', p)
     this.p = p
-    this.#generator = options.generator
+    this.#generator = generator
   }
 
   forward(input: Value): Tensor {

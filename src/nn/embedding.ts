@@ -1,7 +1,8 @@
 import { checkPadding, embedding } from '../ops/gather.ts'
 import type { Value } from '../ops/input.ts'
 import { type Generator, normal } from '../ops/random.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkWholes } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { elements, type Tensor } from '../tensor/tensor.ts'
 import { Module, Parameter } from './module.ts'
 
@@ -21,12 +22,8 @@ export class Embedding extends Module {
 
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {
     super()
-    checkOptions('nn.Embedding', options, ['paddingIdx', 'generator'])
-    const { paddingIdx = null, generator } = options
-    for (const [name, value] of Object.entries({ numEmbeddings, embeddingDim })) {
-      if (!Number.isInteger(value) || value < 0)
-        throw new RangeError(`nn.Embedding: ${name} is ${value}, expected a whole number >= 0`)
-    }
+    const { paddingIdx, generator } = settle('nn.Embedding', options, { paddingIdx: null, generator: undefined })
+    checkWholes('nn.Embedding', { numEmbeddings, embeddingDim }, 0)
     this.paddingIdx = paddingIdx === null ? null : checkPadding('nn.Embedding', paddingIdx, numEmbeddings)
     this.weight = new Parameter(normal([numEmbeddings, embeddingDim], 0, 1, generator))
     if (this.paddingIdx !== null)

@@ -4,8 +4,15 @@ import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { currentTrace, emit, withScratch } from '../core/engine.ts'
 import { exp, mul, sub } from '../ops/elementwise.ts'
-import { defaultGenerator, normal as drawNormal, uniform as drawUniform, Generator } from '../ops/random.ts'
-import { checkOptions } from '../tensor/options.ts'
+import {
+  BLOCK_BYTES,
+  defaultGenerator,
+  normal as drawNormal,
+  uniform as drawUniform,
+  Generator,
+} from '../ops/random.ts'
+import { checkFinite, checkNumber, kindOf, misshaped, unexpected } from '../tensor/checks.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
@@ -15,113 +22,95 @@ export interface Drawn {
   generator?: Generator
 }
 
-function check(op: string, x: Tensor): void {
-  const name = `nn.init.${op}`
-  if (!(x instanceof Tensor))
-    throw new TypeError(`${name}: tensor is ${x === null ? 'null' : typeof x}, expected a Tensor`)
+/** Throws unless `x` can be filled now, and `options` have no other names than these and `generator`. */
+function check(op: string, x: Tensor, options: Drawn = {}, names: readonly string[] = []): void {
+  if (!(x instanceof Tensor)) throw new TypeError(`${op}: tensor is ${kindOf(x)}, expected a Tensor`)
   if (currentTrace())
-    throw new Error(
-      `${name}: cannot be called while compile() traces; fill parameters outside of the compiled function`,
-    )
-  x.check(name)
-  if (x.dtype !== 'f32') throw new TypeError(`${name}: tensor is ${x.dtype} ${show(x.shape)}, expected f32`)
-}
-
-function checkFinite(op: string, numbers: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(numbers))
-    if (!Number.isFinite(value)) throw new TypeError(`nn.init.${op}: ${name} is ${String(value)}, expected a number`)
-}
-
-function checkStd(op: string, std: number): void {
-  if (!(Number.isFinite(std) && std >= 0)) throw new RangeError(`nn.init.${op}: std is ${std}, expected a number >= 0`)
-}
-
-function generatorOf(op: string, { generator }: Drawn): Generator {
+    throw new Error(`${op}: cannot be called while compile() traces; fill parameters outside of the compiled function`)
+  x.check(op)
+  if (x.dtype !== 'f32') throw new TypeError(`${op}: tensor is ${x.dtype} ${show(x.shape)}, expected f32`)
+  checkOptions(op, options, [...names, 'generator'])
+  const { generator } = options
   if (generator !== undefined && !(generator instanceof Generator))
-    throw new TypeError(`nn.init.${op}: generator is ${typeof generator}, expected a Generator`)
-  return generator ?? defaultGenerator()
+    throw new TypeError(`${op}: generator is ${kindOf(generator)}, expected a Generator`)
 }
 
-function fillUniform(x: Tensor, low: number, high: number, generator: Generator): Tensor {
-  withScratch(16, 'nn.init', (block) => emit(core.uniform(x, generator.operand, block, low, high, x.size)))
+function fillUniform(x: Tensor, low: number, high: number, { generator = defaultGenerator() }: Drawn): Tensor {
+  withScratch(BLOCK_BYTES, 'nn.init', (block) => emit(core.uniform(x, generator.operand, block, low, high, x.size)))
   return x
 }
 
-function fillNormal(x: Tensor, mean: number, std: number, generator: Generator): Tensor {
-  withScratch(16, 'nn.init', (block) => emit(core.normal(x, generator.operand, block, mean, std, x.size)))
+function fillNormal(x: Tensor, mean: number, std: number, { generator = defaultGenerator() }: Drawn): Tensor {
+  withScratch(BLOCK_BYTES, 'nn.init', (block) => emit(core.normal(x, generator.operand, block, mean, std, x.size)))
   return x
 }
 
 /** Fills with U[a, b); a is 0, b is 1 by default. Returns the tensor, as all of these do. torch.nn.init.uniform_. */
 export function uniform(x: Tensor, options: Drawn & { a?: number; b?: number } = {}): Tensor {
-  check('uniform', x)
-  checkOptions('nn.init.uniform', options, ['a', 'b', 'generator'])
+  const op = 'nn.init.uniform'
+  check(op, x, options, ['a', 'b'])
   const { a = 0, b = 1 } = options
-  checkFinite('uniform', { a, b })
+  checkFinite(op, 'a', a)
+  checkFinite(op, 'b', b)
   if (a > b) throw new RangeError(`nn.init.uniform: a is ${a} and b is ${b}, expected a <= b`)
-  return fillUniform(x, a, b, generatorOf('uniform', options))
+  return fillUniform(x, a, b, options)
 }
 
 /** Fills with N(mean, std²), by default N(0, 1). torch.nn.init.normal_. */
 export function normal(x: Tensor, options: Drawn & { mean?: number; std?: number } = {}): Tensor {
-  check('normal', x)
-  checkOptions('nn.init.normal', options, ['mean', 'std', 'generator'])
+  const op = 'nn.init.normal'
+  check(op, x, options, ['mean', 'std'])
   const { mean = 0, std = 1 } = options
-  checkFinite('normal', { mean })
-  checkStd('normal', std)
-  return fillNormal(x, mean, std, generatorOf('normal', options))
+  checkFinite(op, 'mean', mean)
+  checkFinite(op, 'std', std, 0)
+  return fillNormal(x, mean, std, options)
 }
 
 /** Fills with one value. torch.nn.init.constant_. */
 export function constant(x: Tensor, value: number): Tensor {
-  check('constant', x)
-  if (typeof value !== 'number') throw new TypeError(`nn.init.constant: value is ${String(value)}, expected a number`)
+  if (typeof value !== 'number') throw unexpected('nn.init.constant', 'value', value, 'a number')
+  return fill('nn.init.constant', x, value)
+}
+
+function fill(op: string, x: Tensor, value: number): Tensor {
+  check(op, x)
   emit(core.fill(x, floatBits(value), x.size))
   return x
 }
 
 /** Fills with 1. torch.nn.init.ones_. */
-export function ones(x: Tensor): Tensor {
-  check('ones', x)
-  return constant(x, 1)
-}
+export const ones = (x: Tensor): Tensor => fill('nn.init.ones', x, 1)
 
 /** Fills with 0. torch.nn.init.zeros_. */
-export function zeros(x: Tensor): Tensor {
-  check('zeros', x)
-  return constant(x, 0)
-}
+export const zeros = (x: Tensor): Tensor => fill('nn.init.zeros', x, 0)
 
 /** 1 on the diagonal of a matrix, else 0. torch.nn.init.eye_. */
 export function eye(x: Tensor): Tensor {
-  check('eye', x)
-  if (x.ndim !== 2) throw new RangeError(`nn.init.eye: tensor has shape ${show(x.shape)}, expected two axes`)
+  check('nn.init.eye', x)
+  if (x.ndim !== 2) throw misshaped('nn.init.eye', 'tensor', x, 'two axes')
   const [rows, columns] = x.shape as [number, number]
-  const data = new Float32Array(x.size)
+  const data = elements(x).fill(0)
   for (let i = 0; i < Math.min(rows, columns); i++) data[i * columns + i] = 1
-  elements(x).set(data)
   return x
 }
 
 /** The weight of a convolution that keeps as many channels as it can, in each of `groups` groups (default 1): 1 in the
  *  middle of kernel i for channel i.  x: [out, in, ...], three to five axes. torch.nn.init.dirac_. */
 export function dirac(x: Tensor, options: { groups?: number } = {}): Tensor {
-  check('dirac', x)
-  checkOptions('nn.init.dirac', options, ['groups'])
-  const { groups = 1 } = options
-  if (x.ndim < 3 || x.ndim > 5)
-    throw new RangeError(`nn.init.dirac: tensor has shape ${show(x.shape)}, expected three to five axes`)
+  const op = 'nn.init.dirac'
+  check(op, x)
+  const { groups } = settle(op, options, { groups: 1 })
+  if (x.ndim < 3 || x.ndim > 5) throw misshaped(op, 'tensor', x, 'three to five axes')
   const [out, channels, ...kernel] = x.shape as [number, number, ...number[]]
   if (!Number.isInteger(groups) || groups < 1 || out % groups !== 0)
-    throw new RangeError(`nn.init.dirac: groups is ${groups}, expected a divisor of ${out}, the first axis`)
+    throw unexpected(op, 'groups', groups, `a divisor of ${out}, the first axis`)
   const area = kernel.reduce((a, b) => a * b, 1)
   const middle = kernel.reduce((at, size) => at * size + Math.floor(size / 2), 0)
   const each = out / groups
-  const data = new Float32Array(x.size)
+  const data = elements(x).fill(0)
   if (area > 0)
     for (let g = 0; g < groups; g++)
       for (let i = 0; i < Math.min(each, channels); i++) data[((g * each + i) * channels + i) * area + middle] = 1
-  elements(x).set(data)
   return x
 }
 
@@ -136,34 +125,33 @@ export type Nonlinearity =
   | 'leakyRelu'
   | 'selu'
 
-const gains: Record<Nonlinearity, (slope: number) => number> = {
-  linear: () => 1,
-  conv1d: () => 1,
-  conv2d: () => 1,
-  convTranspose2d: () => 1,
-  sigmoid: () => 1,
-  tanh: () => 5 / 3,
-  relu: () => Math.SQRT2,
+const gains: Record<Nonlinearity, number | ((slope: number) => number)> = {
+  linear: 1,
+  conv1d: 1,
+  conv2d: 1,
+  convTranspose2d: 1,
+  sigmoid: 1,
+  tanh: 5 / 3,
+  relu: Math.SQRT2,
   leakyRelu: (slope) => Math.sqrt(2 / (1 + slope * slope)),
-  selu: () => 3 / 4,
+  selu: 3 / 4,
 }
 
 /** The factor by which weights before a nonlinearity grow, to keep variances: 1 for 'linear', convolutions and
  *  'sigmoid', 5/3 for 'tanh', √2 for 'relu', √(2 / (1 + param²)) for 'leakyRelu' (param is its slope, 0.01 by default),
  *  3/4 for 'selu'. torch.nn.init.calculate_gain. */
 export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number {
+  const op = 'nn.init.calculateGain'
   if (!Object.hasOwn(gains, nonlinearity))
-    throw new RangeError(
-      `nn.init.calculateGain: nonlinearity is '${String(nonlinearity)}', expected one of ${Object.keys(gains).join(', ')}`,
-    )
-  checkFinite('calculateGain', { param })
-  return gains[nonlinearity](param)
+    throw unexpected(op, 'nonlinearity', `'${nonlinearity}'`, `one of ${Object.keys(gains).join(', ')}`)
+  checkFinite(op, 'param', param)
+  const gain = gains[nonlinearity]
+  return typeof gain === 'number' ? gain : gain(param)
 }
 
 /** Values that go into one output, and outputs that one value goes to: [out, in, ...kernel]. */
 function fans(op: string, x: Tensor): { fanIn: number; fanOut: number } {
-  if (x.ndim < 2)
-    throw new RangeError(`nn.init.${op}: tensor has shape ${show(x.shape)}, expected at least two axes, [out, in, ...]`)
+  if (x.ndim < 2) throw misshaped(op, 'tensor', x, 'at least two axes, [out, in, ...]')
   const [out, inputs, ...kernel] = x.shape as [number, number, ...number[]]
   const area = kernel.reduce((a, b) => a * b, 1)
   return { fanIn: inputs * area, fanOut: out * area }
@@ -175,24 +163,23 @@ export type XavierOptions = Drawn & {
 }
 
 function xavierStd(op: string, x: Tensor, options: XavierOptions): number {
-  check(op, x)
-  checkOptions(`nn.init.${op}`, options, ['gain', 'generator'])
+  check(op, x, options, ['gain'])
   const { gain = 1 } = options
-  checkFinite(op, { gain })
+  checkFinite(op, 'gain', gain)
   const { fanIn, fanOut } = fans(op, x)
   return fanIn + fanOut === 0 ? 0 : Math.abs(gain) * Math.sqrt(2 / (fanIn + fanOut))
 }
 
 /** Fills with U(±gain √(6 / (fanIn + fanOut))).  x: [out, in, ...]. torch.nn.init.xavier_uniform_. */
 export function xavierUniform(x: Tensor, options: XavierOptions = {}): Tensor {
-  const bound = Math.sqrt(3) * xavierStd('xavierUniform', x, options)
-  return fillUniform(x, -bound, bound, generatorOf('xavierUniform', options))
+  const bound = Math.sqrt(3) * xavierStd('nn.init.xavierUniform', x, options)
+  return fillUniform(x, -bound, bound, options)
 }
 
 /** Fills with N(0, gain² 2 / (fanIn + fanOut)).  x: [out, in, ...]. torch.nn.init.xavier_normal_. */
 export function xavierNormal(x: Tensor, options: XavierOptions = {}): Tensor {
-  const std = xavierStd('xavierNormal', x, options)
-  return fillNormal(x, 0, std, generatorOf('xavierNormal', options))
+  const std = xavierStd('nn.init.xavierNormal', x, options)
+  return fillNormal(x, 0, std, options)
 }
 
 export type KaimingOptions = Drawn & {
@@ -205,12 +192,10 @@ export type KaimingOptions = Drawn & {
 }
 
 function kaimingStd(op: string, x: Tensor, options: KaimingOptions): number {
-  check(op, x)
-  checkOptions(`nn.init.${op}`, options, ['a', 'mode', 'nonlinearity', 'generator'])
+  check(op, x, options, ['a', 'mode', 'nonlinearity'])
   const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options
-  if (mode !== 'fanIn' && mode !== 'fanOut')
-    throw new RangeError(`nn.init.${op}: mode is '${String(mode)}', expected 'fanIn' or 'fanOut'`)
-  checkFinite(op, { a })
+  if (mode !== 'fanIn' && mode !== 'fanOut') throw unexpected(op, 'mode', `'${mode}'`, "'fanIn' or 'fanOut'")
+  checkFinite(op, 'a', a)
   const fan = fans(op, x)[mode]
   const gain = calculateGain(nonlinearity, a)
   return fan === 0 ? 0 : gain / Math.sqrt(fan)
@@ -218,14 +203,14 @@ function kaimingStd(op: string, x: Tensor, options: KaimingOptions): number {
 
 /** Fills with U(±gain √(3 / fan)).  x: [out, in, ...]. torch.nn.init.kaiming_uniform_. */
 export function kaimingUniform(x: Tensor, options: KaimingOptions = {}): Tensor {
-  const bound = Math.sqrt(3) * kaimingStd('kaimingUniform', x, options)
-  return fillUniform(x, -bound, bound, generatorOf('kaimingUniform', options))
+  const bound = Math.sqrt(3) * kaimingStd('nn.init.kaimingUniform', x, options)
+  return fillUniform(x, -bound, bound, options)
 }
 
 /** Fills with N(0, gain² / fan).  x: [out, in, ...]. torch.nn.init.kaiming_normal_. */
 export function kaimingNormal(x: Tensor, options: KaimingOptions = {}): Tensor {
-  const std = kaimingStd('kaimingNormal', x, options)
-  return fillNormal(x, 0, std, generatorOf('kaimingNormal', options))
+  const std = kaimingStd('nn.init.kaimingNormal', x, options)
+  return fillNormal(x, 0, std, options)
 }
 
 /** A tensor's values; the tensor is freed. */
@@ -241,14 +226,12 @@ export function truncNormal(
   x: Tensor,
   options: Drawn & { mean?: number; std?: number; a?: number; b?: number } = {},
 ): Tensor {
-  check('truncNormal', x)
-  checkOptions('nn.init.truncNormal', options, ['mean', 'std', 'a', 'b', 'generator'])
-  const { mean = 0, std = 1, a = -2, b = 2 } = options
-  checkFinite('truncNormal', { mean })
-  if (!(Number.isFinite(std) && std > 0))
-    throw new RangeError(`nn.init.truncNormal: std is ${std}, expected a number above 0`)
-  if (!(a < b)) throw new RangeError(`nn.init.truncNormal: a is ${a} and b is ${b}, expected a < b`)
-  const generator = generatorOf('truncNormal', options)
+  const op = 'nn.init.truncNormal'
+  check(op, x, options, ['mean', 'std', 'a', 'b'])
+  const { mean = 0, std = 1, a = -2, b = 2, generator = defaultGenerator() } = options
+  checkFinite(op, 'mean', mean)
+  checkFinite(op, 'std', std, Number.MIN_VALUE)
+  if (!(a < b)) throw new RangeError(`${op}: a is ${a} and b is ${b}, expected a < b`)
   const low = (a - mean) / std
   const high = (b - mean) / std
   const result = new Float32Array(x.size)
@@ -277,17 +260,16 @@ export function truncNormal(
 /** A random matrix of orthonormal rows, or columns where there are fewer of them, times `gain` (default 1).
  *  x: [rows, ...], the other axes taken as one. torch.nn.init.orthogonal_. */
 export function orthogonal(x: Tensor, options: XavierOptions = {}): Tensor {
-  check('orthogonal', x)
-  checkOptions('nn.init.orthogonal', options, ['gain', 'generator'])
-  const { gain = 1 } = options
-  checkFinite('orthogonal', { gain })
-  if (x.ndim < 2)
-    throw new RangeError(`nn.init.orthogonal: tensor has shape ${show(x.shape)}, expected at least two axes`)
+  const op = 'nn.init.orthogonal'
+  check(op, x, options, ['gain'])
+  const { gain = 1, generator } = options
+  checkFinite(op, 'gain', gain)
+  if (x.ndim < 2) throw misshaped(op, 'tensor', x, 'at least two axes')
   if (x.size === 0) return x
   const rows = x.shape[0] as number
   const columns = x.size / rows
   const [count, length] = rows < columns ? [rows, columns] : [columns, rows]
-  const drawn = take(drawNormal([count, length], 0, 1, generatorOf('orthogonal', options)))
+  const drawn = take(drawNormal([count, length], 0, 1, generator))
   const vectors = Array.from({ length: count }, (_, i) =>
     Float64Array.from(drawn.subarray(i * length, (i + 1) * length)),
   )
@@ -316,16 +298,14 @@ export function orthogonal(x: Tensor, options: XavierOptions = {}): Tensor {
 /** Fills a matrix with N(0, std²) (std is 0.01 by default), then sets a share `sparsity` of each column, rounded up,
  *  to 0. torch.nn.init.sparse_. */
 export function sparse(x: Tensor, options: Drawn & { sparsity: number; std?: number }): Tensor {
-  check('sparse', x)
-  checkOptions('nn.init.sparse', options, ['sparsity', 'std', 'generator'])
-  const { sparsity, std = 0.01 } = options
-  if (x.ndim !== 2) throw new RangeError(`nn.init.sparse: tensor has shape ${show(x.shape)}, expected two axes`)
-  if (!(sparsity >= 0 && sparsity <= 1))
-    throw new RangeError(`nn.init.sparse: sparsity is ${String(sparsity)}, expected a number from 0 to 1`)
-  checkStd('sparse', std)
-  const generator = generatorOf('sparse', options)
+  const op = 'nn.init.sparse'
+  check(op, x, options, ['sparsity', 'std'])
+  const { sparsity, std = 0.01, generator } = options
+  if (x.ndim !== 2) throw misshaped(op, 'tensor', x, 'two axes')
+  checkNumber(op, 'sparsity', sparsity, 0, 1)
+  checkFinite(op, 'std', std, 0)
   const [rows, columns] = x.shape as [number, number]
-  fillNormal(x, 0, std, generator)
+  fillNormal(x, 0, std, options)
   const order = take(drawUniform([columns, rows], 0, 1, generator))
   const data = elements(x)
   for (let c = 0; c < columns; c++) {

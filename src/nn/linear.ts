@@ -1,7 +1,8 @@
 import { linear } from '../ops/gemm.ts'
 import type { Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkWholes } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
 import { Module, type Parameter } from './module.ts'
@@ -21,12 +22,8 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()
-    checkOptions('nn.Linear', options, ['generator'], ['bias'])
-    const { bias = true, generator } = options
-    for (const [name, value] of Object.entries({ inFeatures, outFeatures })) {
-      if (!Number.isInteger(value) || value < 0)
-        throw new RangeError(`nn.Linear: ${name} is ${value}, expected a whole number >= 0`)
-    }
+    const { bias, generator } = settle('nn.Linear', options, { generator: undefined, bias: true })
+    checkWholes('nn.Linear', { inFeatures, outFeatures }, 0)
     this.weight = uniformFan([outFeatures, inFeatures], inFeatures, generator)
     this.bias = bias ? uniformFan([outFeatures], inFeatures, generator) : null
   }

@@ -1,6 +1,6 @@
 import { currentTrace } from '../core/engine.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
@@ -188,8 +188,7 @@ export abstract class Module {
       throw new Error(
         'loadStateDict: cannot be called while compile() traces; call it outside of the compiled function',
       )
-    checkOptions('loadStateDict', options, [], ['strict'])
-    const { strict = true } = options
+    const { strict } = settle('loadStateDict', options, { strict: true })
     if (typeof state !== 'object' || state === null)
       throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)
     const own = new Map([...this.#state()].filter(([, x]) => x instanceof Parameter || x.persistent))

@@ -1,15 +1,11 @@
 import { ones, zeros } from '../ops/create.ts'
 import { float, type Value } from '../ops/input.ts'
 import { batchNorm, checkMomentum, groupNorm, layerNorm, rmsNorm } from '../ops/norm.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkFinite, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { checkShape, type Shape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Buffer, Module, Parameter } from './module.ts'
-
-function checkEps(layer: string, eps: unknown): void {
-  if (!(typeof eps === 'number' && eps >= 0 && Number.isFinite(eps)))
-    throw new RangeError(`${layer}: eps is ${String(eps)}, expected a number >= 0`)
-}
 
 function normalizedShapeOf(layer: string, value: number | Shape): Shape {
   const shape = typeof value === 'number' ? [value] : value
@@ -37,10 +33,13 @@ export class LayerNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
     super()
-    checkOptions('nn.LayerNorm', options, ['eps'], ['elementwiseAffine', 'bias'])
-    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options
+    const { eps, elementwiseAffine, bias } = settle('nn.LayerNorm', options, {
+      eps: 1e-5,
+      elementwiseAffine: true,
+      bias: true,
+    })
     this.normalizedShape = normalizedShapeOf('nn.LayerNorm', normalizedShape)
-    checkEps('nn.LayerNorm', eps)
+    checkFinite('nn.LayerNorm', 'eps', eps, 0)
     this.eps = eps
     this.weight = elementwiseAffine ? new Parameter(ones(this.normalizedShape)) : null
     this.bias = elementwiseAffine && bias ? new Parameter(zeros(this.normalizedShape)) : null
@@ -72,10 +71,9 @@ export class RMSNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: RMSNormOptions = {}) {
     super()
-    checkOptions('nn.RMSNorm', options, ['eps'], ['elementwiseAffine'])
-    const { eps = 2 ** -23, elementwiseAffine = true } = options
+    const { eps, elementwiseAffine } = settle('nn.RMSNorm', options, { eps: 2 ** -23, elementwiseAffine: true })
     this.normalizedShape = normalizedShapeOf('nn.RMSNorm', normalizedShape)
-    checkEps('nn.RMSNorm', eps)
+    checkFinite('nn.RMSNorm', 'eps', eps, 0)
     this.eps = eps
     this.weight = elementwiseAffine ? new Parameter(ones(this.normalizedShape)) : null
   }
@@ -87,11 +85,6 @@ export class RMSNorm extends Module {
   override extraRepr(): string {
     return `${show(this.normalizedShape)}, eps=${this.eps}, elementwiseAffine=${this.weight !== null}`
   }
-}
-
-function checkCount(layer: string, name: string, value: unknown, least = 0): void {
-  if (!(Number.isInteger(value) && (value as number) >= least))
-    throw new RangeError(`${layer}: ${name} is ${String(value)}, expected a whole number >= ${least}`)
 }
 
 export interface GroupNormOptions {
@@ -112,15 +105,12 @@ export class GroupNorm extends Module {
 
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super()
-    checkOptions('nn.GroupNorm', options, ['eps'], ['affine'])
-    const { eps = 1e-5, affine = true } = options
-    checkCount('nn.GroupNorm', 'numGroups', numGroups, 1)
-    checkCount('nn.GroupNorm', 'numChannels', numChannels)
+    const { eps, affine } = settle('nn.GroupNorm', options, { eps: 1e-5, affine: true })
+    checkWhole('nn.GroupNorm', 'numGroups', numGroups, 1)
+    checkWhole('nn.GroupNorm', 'numChannels', numChannels, 0)
     if (numChannels % numGroups !== 0)
-      throw new RangeError(
-        `nn.GroupNorm: numChannels is ${numChannels}, expected a multiple of numGroups, ${numGroups}`,
-      )
-    checkEps('nn.GroupNorm', eps)
+      throw unexpected('nn.GroupNorm', 'numChannels', numChannels, `a multiple of numGroups, ${numGroups}`)
+    checkFinite('nn.GroupNorm', 'eps', eps, 0)
     this.numGroups = numGroups
     this.numChannels = numChannels
     this.eps = eps
@@ -132,9 +122,7 @@ export class GroupNorm extends Module {
     const { weight, bias, eps } = this
     const x = float('nn.GroupNorm', 'input', input)
     if (x.shape[1] !== this.numChannels)
-      throw new RangeError(
-        `nn.GroupNorm: input has shape ${show(x.shape)}, expected [batch, ${this.numChannels}] or [batch, ${this.numChannels}, ...]`,
-      )
+      throw misshaped('nn.GroupNorm', 'input', x, `[batch, ${this.numChannels}] or [batch, ${this.numChannels}, ...]`)
     return groupNorm(x, this.numGroups, { weight, bias, eps })
   }
 
@@ -176,10 +164,14 @@ abstract class BatchNorm extends Module {
     options: BatchNormLayerOptions = {},
   ) {
     super()
-    checkOptions(name, options, ['eps', 'momentum'], ['affine', 'trackRunningStats'])
-    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options
-    checkCount(name, 'numFeatures', numFeatures)
-    checkEps(name, eps)
+    const { eps, momentum, affine, trackRunningStats } = settle(name, options, {
+      eps: 1e-5,
+      momentum: 0.1,
+      affine: true,
+      trackRunningStats: true,
+    })
+    checkWhole(name, 'numFeatures', numFeatures, 0)
+    checkFinite(name, 'eps', eps, 0)
     checkMomentum(name, momentum)
     this.#name = name
     this.#inner = inner
@@ -199,7 +191,7 @@ abstract class BatchNorm extends Module {
     const ranks = this.#inner.map((axes) => 2 + (axes === '' ? 0 : axes.split(', ').length))
     if (!ranks.includes(x.ndim) || x.shape[1] !== numFeatures) {
       const expected = this.#inner.map((axes) => `[batch, ${numFeatures}${axes && `, ${axes}`}]`)
-      throw new RangeError(`${this.#name}: input has shape ${show(x.shape)}, expected ${expected.join(' or ')}`)
+      throw misshaped(this.#name, 'input', x, expected.join(' or '))
     }
     const training = this.training || runningMean === null
     const batchesTracked = training ? this.numBatchesTracked : null

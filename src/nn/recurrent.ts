@@ -3,7 +3,8 @@ import { float, type Value } from '../ops/input.ts'
 import { cat, select, squeeze, stack, unsqueeze } from '../ops/part.ts'
 import type { Generator } from '../ops/random.ts'
 import { gatesOf, type RecurrentKind, type RecurrentWeights, recurrent } from '../ops/recurrent.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkChoice, checkProbability, checkWholes, misshaped } from '../tensor/checks.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { type Shape, sameShape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -43,18 +44,8 @@ export interface LSTMState {
   cell: Tensor
 }
 
-const names = ['numLayers', 'dropout', 'generator']
-const switches = ['bias', 'batchFirst', 'bidirectional']
-
-function checkSizes(caller: string, sizes: Record<string, number>): void {
-  for (const [name, value] of Object.entries(sizes))
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`${caller}: ${name} is ${value}, expected a whole number >= 1`)
-}
-
 function checkShapeIs(caller: string, name: string, x: Tensor, shape: Shape): void {
-  if (!sameShape(x.shape, shape))
-    throw new RangeError(`${caller}: ${name} has shape ${show(x.shape)}, expected ${show(shape)}`)
+  if (!sameShape(x.shape, shape)) throw misshaped(caller, name, x, show(shape))
 }
 
 /** Names of a state; what a forward returned may be the state of the next. */
@@ -92,20 +83,27 @@ abstract class Recurrent extends Module {
   readonly #bias: boolean
   readonly #generator: Generator | undefined
 
+  /** `more`: defaults of further options. */
   constructor(
     caller: string,
     kind: RecurrentKind,
     inputSize: number,
     hiddenSize: number,
     options: RecurrentOptions,
-    more: readonly string[] = [],
+    more: object = {},
   ) {
     super()
-    checkOptions(caller, options, [...names, ...more], switches)
-    const { numLayers = 1, bias = true, batchFirst = false, dropout = 0, bidirectional = false, generator } = options
-    checkSizes(caller, { inputSize, hiddenSize, numLayers })
-    if (!(dropout >= 0 && dropout <= 1))
-      throw new RangeError(`${caller}: dropout is ${dropout}, expected a probability from 0 to 1`)
+    const { numLayers, bias, batchFirst, dropout, bidirectional, generator } = settle(caller, options, {
+      numLayers: 1,
+      dropout: 0,
+      generator: undefined,
+      bias: true,
+      batchFirst: false,
+      bidirectional: false,
+      ...more,
+    })
+    checkWholes(caller, { inputSize, hiddenSize, numLayers })
+    checkProbability(caller, 'dropout', dropout)
     this.inputSize = inputSize
     this.hiddenSize = hiddenSize
     this.numLayers = numLayers
@@ -150,15 +148,17 @@ abstract class Recurrent extends Module {
     const caller = `${this.#caller}.forward`
     const given = float(caller, 'input', input)
     if ((given.ndim !== 3 && given.ndim !== 2) || given.shape.at(-1) !== this.inputSize)
-      throw new RangeError(
-        `${caller}: input has shape ${show(given.shape)}, expected ${this.batchFirst ? '[batch, steps' : '[steps, batch'}, ${this.inputSize}]`,
+      throw misshaped(
+        caller,
+        'input',
+        given,
+        `${this.batchFirst ? '[batch, steps' : '[steps, batch'}, ${this.inputSize}]`,
       )
     const alone = given.ndim === 2
     const batchAxis = this.batchFirst ? 0 : 1
     let x = alone ? unsqueeze(given, batchAxis) : given
     const batch = x.shape[batchAxis] as number
-    if (x.shape[1 - batchAxis] === 0)
-      throw new RangeError(`${caller}: input has shape ${show(given.shape)}, expected at least one step`)
+    if (x.shape[1 - batchAxis] === 0) throw misshaped(caller, 'input', given, 'at least one step')
     const directions = this.bidirectional ? 2 : 1
     const start = (name: 'hidden' | 'cell'): Tensor | null => {
       const value = states[name]
@@ -211,10 +211,7 @@ abstract class Recurrent extends Module {
   }
 }
 
-function checkNonlinearity(caller: string, nonlinearity: unknown): asserts nonlinearity is 'tanh' | 'relu' {
-  if (nonlinearity !== 'tanh' && nonlinearity !== 'relu')
-    throw new TypeError(`${caller}: nonlinearity is ${String(nonlinearity)}, expected 'tanh' or 'relu'`)
-}
+const nonlinearities = ['tanh', 'relu'] as const
 
 /** h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), or relu.  forward(input, hidden): input [steps, batch,
  *  inputSize], hidden [numLayers D, batch, hiddenSize], default 0; see RecurrentOutput. Parameters from
@@ -224,8 +221,8 @@ export class RNN extends Recurrent {
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     const { nonlinearity = 'tanh' } = options
-    checkNonlinearity('nn.RNN', nonlinearity)
-    super('nn.RNN', nonlinearity, inputSize, hiddenSize, options, ['nonlinearity'])
+    checkChoice('nn.RNN', 'nonlinearity', nonlinearity, nonlinearities)
+    super('nn.RNN', nonlinearity, inputSize, hiddenSize, options, { nonlinearity })
     this.nonlinearity = nonlinearity
   }
 
@@ -293,12 +290,12 @@ abstract class RecurrentCell extends Module {
     inputSize: number,
     hiddenSize: number,
     options: RecurrentCellOptions,
-    more: readonly string[] = [],
+    more: object = {},
   ) {
     super()
-    checkOptions(caller, options, ['generator', ...more], ['bias'])
-    checkSizes(caller, { inputSize, hiddenSize })
-    const weights = makeWeights(kind, inputSize, hiddenSize, options.bias ?? true, options.generator)
+    const { bias, generator } = settle(caller, options, { generator: undefined, bias: true, ...more })
+    checkWholes(caller, { inputSize, hiddenSize })
+    const weights = makeWeights(kind, inputSize, hiddenSize, bias, generator)
     this.inputSize = inputSize
     this.hiddenSize = hiddenSize
     this.weightIh = weights.weightIh as Parameter
@@ -317,7 +314,7 @@ abstract class RecurrentCell extends Module {
     const caller = `${this.#caller}.forward`
     const x = float(caller, 'input', input)
     if ((x.ndim !== 1 && x.ndim !== 2) || x.shape.at(-1) !== this.inputSize)
-      throw new RangeError(`${caller}: input has shape ${show(x.shape)}, expected [batch, ${this.inputSize}]`)
+      throw misshaped(caller, 'input', x, `[batch, ${this.inputSize}]`)
     const alone = x.ndim === 1
     const start = (name: 'hidden' | 'cell'): Tensor | null => {
       const value = states[name]
@@ -345,8 +342,8 @@ export class RNNCell extends RecurrentCell {
 
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
     const { nonlinearity = 'tanh' } = options
-    checkNonlinearity('nn.RNNCell', nonlinearity)
-    super('nn.RNNCell', nonlinearity, inputSize, hiddenSize, options, ['nonlinearity'])
+    checkChoice('nn.RNNCell', 'nonlinearity', nonlinearity, nonlinearities)
+    super('nn.RNNCell', nonlinearity, inputSize, hiddenSize, options, { nonlinearity })
     this.nonlinearity = nonlinearity
   }
 

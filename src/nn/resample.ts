@@ -1,7 +1,7 @@
 import { float, type Value } from '../ops/input.ts'
 import { pad } from '../ops/part.ts'
 import { type InterpolateOptions, interpolate, pixelShuffle, target } from '../ops/resample.ts'
-import { show } from '../tensor/shape.ts'
+import { checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
@@ -35,8 +35,7 @@ export class PixelShuffle extends Module {
 
   constructor(upscaleFactor: number) {
     super()
-    if (!Number.isInteger(upscaleFactor) || upscaleFactor < 1)
-      throw new RangeError(`nn.PixelShuffle: upscaleFactor is ${upscaleFactor}, expected a whole number >= 1`)
+    checkWhole('nn.PixelShuffle', 'upscaleFactor', upscaleFactor, 1)
     this.#factor = upscaleFactor
   }
 
@@ -58,8 +57,11 @@ export class ZeroPad2d extends Module {
     super()
     const list = typeof padding === 'number' ? [padding, padding, padding, padding] : padding
     if (!Array.isArray(list) || list.length !== 4 || list.some((n) => !Number.isInteger(n) || n < 0)) {
-      throw new RangeError(
-        `nn.ZeroPad2d: padding is ${JSON.stringify(padding)}, expected a whole number >= 0 or four of them, [left, right, top, bottom]`,
+      throw unexpected(
+        'nn.ZeroPad2d',
+        'padding',
+        padding,
+        'a whole number >= 0 or four of them, [left, right, top, bottom]',
       )
     }
     this.#padding = [...list] as [number, number, number, number]
@@ -67,8 +69,7 @@ export class ZeroPad2d extends Module {
 
   forward(input: Value): Tensor {
     const x = float('nn.ZeroPad2d', 'input', input)
-    if (x.ndim < 2)
-      throw new RangeError(`nn.ZeroPad2d: input has shape ${show(x.shape)}, expected [..., height, width]`)
+    if (x.ndim < 2) throw misshaped('nn.ZeroPad2d', 'input', x, '[..., height, width]')
     const [left, right, top, bottom] = this.#padding
     return pad(x, [...x.shape.slice(2).map((): [number, number] => [0, 0]), [top, bottom], [left, right]])
   }

@@ -1,5 +1,6 @@
 import { flatten, reshape } from '../ops/copy.ts'
 import { checked, float, type Value } from '../ops/input.ts'
+import { checkWhole, checkWholes, unexpected } from '../tensor/checks.ts'
 import { checkAxis, checkShape, type Shape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -13,9 +14,7 @@ export class Flatten extends Module {
 
   constructor(start = 1, end = -1) {
     super()
-    for (const [name, value] of Object.entries({ start, end }))
-      if (!Number.isInteger(value))
-        throw new RangeError(`nn.Flatten: ${name} is ${String(value)}, expected a whole number`)
+    checkWholes('nn.Flatten', { start, end }, -Infinity)
     this.start = start
     this.end = end
   }
@@ -37,8 +36,8 @@ export class Unflatten extends Module {
 
   constructor(axis: number, sizes: Shape) {
     super()
-    if (!Number.isInteger(axis)) throw new RangeError(`nn.Unflatten: axis is ${String(axis)}, expected a whole number`)
-    if (!Array.isArray(sizes)) throw new TypeError(`nn.Unflatten: sizes are ${String(sizes)}, expected an array`)
+    checkWhole('nn.Unflatten', 'axis', axis)
+    if (!Array.isArray(sizes)) throw unexpected('nn.Unflatten', 'sizes', sizes, 'an array')
     const open = sizes.indexOf(-1)
     checkShape(
       'nn.Unflatten',

@@ -2,6 +2,7 @@ import { gelu, relu } from '../ops/activation.ts'
 import { add } from '../ops/elementwise.ts'
 import { float, type Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
+import { checkWhole } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -116,8 +117,7 @@ export class TransformerEncoder extends Module {
       throw new TypeError(
         'nn.TransformerEncoder: layer is no function, expected () => new nn.TransformerEncoderLayer(…)',
       )
-    if (!Number.isInteger(numLayers) || numLayers < 1)
-      throw new RangeError(`nn.TransformerEncoder: numLayers is ${numLayers}, expected a whole number >= 1`)
+    checkWhole('nn.TransformerEncoder', 'numLayers', numLayers, 1)
     this.layers = Array.from({ length: numLayers }, () => layer())
     if (new Set(this.layers).size !== numLayers)
       throw new Error('nn.TransformerEncoder: layer gave the same layer twice, expected a new one at each call')

@@ -3,7 +3,8 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkNumber, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -42,15 +43,9 @@ export const tanh = (x: Value): Tensor => activation('tanh', core.tanh, core.tan
 /** 1 / (1 + e^-x). */
 export const sigmoid = (x: Value): Tensor => activation('sigmoid', core.sigmoid, core.sigmoidBackward, x)
 
-function checkNumber(op: string, name: string, value: unknown): void {
-  if (typeof value !== 'number' || Number.isNaN(value))
-    throw new TypeError(`${op}: ${name} is ${String(value)}, expected a number`)
-}
-
 /** x where x > 0, else negativeSlope x (default 0.01). torch.nn.functional.leaky_relu. */
 export function leakyRelu(x: Value, options: { negativeSlope?: number } = {}): Tensor {
-  checkOptions('leakyRelu', options, ['negativeSlope'])
-  const { negativeSlope: slope = 0.01 } = options
+  const { negativeSlope: slope } = settle('leakyRelu', options, { negativeSlope: 0.01 })
   checkNumber('leakyRelu', 'negativeSlope', slope)
   return activation(
     'leakyRelu',
@@ -72,8 +67,7 @@ const scaledElu = (op: string, x: Value, alpha: number, scale: number): Tensor =
 
 /** x where x > 0, else alpha (e^x - 1); alpha is 1 by default. torch.nn.functional.elu. */
 export function elu(x: Value, options: { alpha?: number } = {}): Tensor {
-  checkOptions('elu', options, ['alpha'])
-  const { alpha = 1 } = options
+  const { alpha } = settle('elu', options, { alpha: 1 })
   checkNumber('elu', 'alpha', alpha)
   return scaledElu('elu', x, alpha, 1)
 }
@@ -87,14 +81,12 @@ export interface GeluOptions {
 }
 
 export function checkApproximate(op: string, value: unknown): void {
-  if (value !== 'none' && value !== 'tanh')
-    throw new RangeError(`${op}: approximate is '${String(value)}', expected 'none' or 'tanh'`)
+  if (value !== 'none' && value !== 'tanh') throw unexpected(op, 'approximate', `'${value}'`, "'none' or 'tanh'")
 }
 
 /** x Φ(x), Φ the distribution function of N(0, 1). torch.nn.functional.gelu. */
 export function gelu(x: Value, options: GeluOptions = {}): Tensor {
-  checkOptions('gelu', options, ['approximate'])
-  const { approximate = 'none' } = options
+  const { approximate } = settle('gelu', options, { approximate: 'none' })
   checkApproximate('gelu', approximate)
   return approximate === 'tanh'
     ? activation('gelu', core.geluTanh, core.geluTanhBackward, x, 'input')
@@ -122,17 +114,17 @@ export interface SoftplusOptions {
   threshold?: number
 }
 
-export function checkSoftplus(op: string, { beta = 1, threshold = 20 }: SoftplusOptions): void {
-  if (!(typeof beta === 'number' && beta > 0))
-    throw new RangeError(`${op}: beta is ${String(beta)}, expected a number above 0`)
-  checkNumber(op, 'threshold', threshold)
+/** The options in full, checked. */
+export function checkSoftplus(op: string, options: SoftplusOptions): Required<SoftplusOptions> {
+  const settled = settle(op, options, { beta: 1, threshold: 20 })
+  checkNumber(op, 'beta', settled.beta, Number.MIN_VALUE)
+  checkNumber(op, 'threshold', settled.threshold)
+  return settled
 }
 
 /** ln(1 + e^(beta x)) / beta. torch.nn.functional.softplus. */
 export function softplus(x: Value, options: SoftplusOptions = {}): Tensor {
-  checkOptions('softplus', options, ['beta', 'threshold'])
-  checkSoftplus('softplus', options)
-  const { beta = 1, threshold = 20 } = options
+  const { beta, threshold } = checkSoftplus('softplus', options)
   return activation(
     'softplus',
     (y, a, n) => core.softplus(y, a, beta, threshold, n),

@@ -4,7 +4,8 @@ import type { Operand } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { panelFloats, productFloats } from '../core/scratch.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -117,8 +118,7 @@ export function additiveMask(op: string, name: string, mask: Tensor | NDArray, v
 
 /** Throws unless p is a probability below 1. */
 export function checkDropout(caller: string, p: unknown): void {
-  if (typeof p !== 'number' || !(p >= 0 && p < 1))
-    throw new RangeError(`${caller}: dropout is ${String(p)}, expected a number >= 0 and < 1`)
+  if (!(typeof p === 'number' && p >= 0 && p < 1)) throw unexpected(caller, 'dropout', p, 'a number >= 0 and < 1')
 }
 
 export interface AttentionOptions {
@@ -135,21 +135,22 @@ export interface AttentionOptions {
   generator?: Generator
 }
 
-const attentionOptions = ['mask', 'dropout', 'scale', 'generator']
-
 /** softmax(scale q kᵀ + mask) v.  q: [..., T, D]; k: [..., S, D]; v: [..., S, Dv]; result: [..., T, Dv], with at most
  *  two leading axes (batch, heads), the same for all three. A query that sees no key gives 0.
  *  torch.nn.functional.scaled_dot_product_attention. */
 export function scaledDotProductAttention(q: Value, k: Value, v: Value, options: AttentionOptions = {}): Tensor {
   const op = 'scaledDotProductAttention'
-  checkOptions(op, options, attentionOptions, ['isCausal'])
-  const { isCausal = false, dropout = 0 } = options
+  const { isCausal, dropout } = settle(op, options, {
+    mask: undefined,
+    dropout: 0,
+    scale: undefined,
+    generator: undefined,
+    isCausal: false,
+  })
   const [queries, keys, values] = [float(op, 'q', q), float(op, 'k', k), float(op, 'v', v)]
   const lead = queries.shape.slice(0, -2)
   if (queries.ndim < 2 || queries.ndim > 4)
-    throw new RangeError(
-      `${op}: q has shape ${show(queries.shape)}, expected [T, D] with up to two leading axes (batch, heads)`,
-    )
+    throw misshaped(op, 'q', queries, '[T, D] with up to two leading axes (batch, heads)')
   const [T, D] = queries.shape.slice(-2) as [number, number]
   const S = keys.shape.at(-2) ?? 0
   const Dv = values.shape.at(-1) ?? 0
@@ -157,13 +158,10 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
     ['k', keys, [...lead, S, D]],
     ['v', values, [...lead, S, Dv]],
   ] as const)
-    if (!sameShape(x.shape, shape))
-      throw new RangeError(
-        `${op}: ${name} has shape ${show(x.shape)}, expected ${show(shape)} (q ${show(queries.shape)})`,
-      )
+    if (!sameShape(x.shape, shape)) throw misshaped(op, name, x, `${show(shape)} (q ${show(queries.shape)})`)
   checkDropout(op, dropout)
   const scale = options.scale ?? (D > 0 ? 1 / Math.sqrt(D) : 1)
-  if (!Number.isFinite(scale)) throw new RangeError(`${op}: scale is ${scale}, expected a finite number`)
+  checkFinite(op, 'scale', scale)
   const mask = options.mask === undefined ? null : additiveMask(op, 'mask', options.mask, 'true')
   if (mask) checkMask(op, 'mask', mask, [...lead, T, S])
   if (mask?.requiresGrad) {
@@ -196,8 +194,7 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
 /** Throws unless `mask` broadcasts to `shape`. */
 export function checkMask(op: string, name: string, mask: Tensor, shape: Shape): void {
   const fits = mask.ndim <= shape.length && mask.shape.every((n, i) => n === 1 || n === shape.at(i - mask.ndim))
-  if (!fits)
-    throw new RangeError(`${op}: ${name} has shape ${show(mask.shape)}, expected one that broadcasts to ${show(shape)}`)
+  if (!fits) throw misshaped(op, name, mask, `one that broadcasts to ${show(shape)}`)
 }
 
 export interface RotaryOptions {
@@ -208,11 +205,11 @@ export interface RotaryOptions {
 /** Each pair (a, b) of a row turned by an angle: (a cos - b sin, b cos + a sin).  x: [..., T, D]; cosines, sines:
  *  [T, D / 2]; result: as x. See nn.RotaryEmbedding. */
 export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: RotaryOptions = {}): Tensor {
-  checkOptions('rotary', options, [], ['interleaved'])
+  const { interleaved } = settle('rotary', options, { interleaved: false })
   const a = float('rotary', 'x', x)
-  if (a.ndim < 2) throw new RangeError(`rotary: x has shape ${show(a.shape)}, expected [..., T, D]`)
+  if (a.ndim < 2) throw misshaped('rotary', 'x', a, '[..., T, D]')
   const [T, D] = a.shape.slice(-2) as [number, number]
-  if (D % 2 !== 0) throw new RangeError(`rotary: x has shape ${show(a.shape)}, expected an even last axis`)
+  if (D % 2 !== 0) throw misshaped('rotary', 'x', a, 'an even last axis')
   const tables = [float('rotary', 'cosines', cosines), float('rotary', 'sines', sines)] as const
   for (const [i, table] of tables.entries())
     if (!sameShape(table.shape, [T, D / 2]))
@@ -222,7 +219,7 @@ export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: Rotary
   const batch = T * D === 0 ? 0 : a.size / (T * D)
   const turn = (source: Tensor, sign: number): Tensor => {
     const out = empty('rotary', a.shape)
-    emit(core.rotary(out, source, ...tables, batch, T, D, Number(options.interleaved ?? false), sign))
+    emit(core.rotary(out, source, ...tables, batch, T, D, Number(interleaved), sign))
     return out
   }
   return record('rotary', turn(a, 1), [a], [(dy) => turn(dy, -1)])

@@ -4,7 +4,8 @@
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { panelFloats, stripFloats, TILE_FLOATS } from '../core/scratch.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { misshaped, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -47,9 +48,7 @@ const isCount = (n: unknown, least: number): boolean =>
 export function pair(op: string, name: string, value: Pair, least: number): [number, number] {
   const list = typeof value === 'number' ? [value, value] : value
   if (!Array.isArray(list) || list.length !== 2 || list.some((n) => !isCount(n, least))) {
-    throw new RangeError(
-      `${op}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least} or two of them, [height, width]`,
-    )
+    throw unexpected(op, name, value, `a whole number >= ${least} or two of them, [height, width]`)
   }
   return [list[0] as number, list[1] as number]
 }
@@ -142,14 +141,9 @@ function checkInputs(op: string, axes: string, input: Value, weight: Value, bias
   const x = float(op, 'input', input)
   const w = float(op, 'weight', weight)
   const rank = axes.split(' ').length + 2
-  if (x.ndim !== rank)
-    throw new RangeError(
-      `${op}: input has shape ${show(x.shape)}, expected [batch, channels, ${axes.replace(' ', ', ')}]`,
-    )
+  if (x.ndim !== rank) throw misshaped(op, 'input', x, `[batch, channels, ${axes.replace(' ', ', ')}]`)
   if (w.ndim !== rank || w.shape.slice(2).some((n) => n < 1))
-    throw new RangeError(
-      `${op}: weight has shape ${show(w.shape)}, expected ${rank} axes with a kernel of at least one element`,
-    )
+    throw misshaped(op, 'weight', w, `${rank} axes with a kernel of at least one element`)
   return bias === null || bias === undefined ? [x, w] : [x, w, float(op, 'bias', bias)]
 }
 
@@ -162,8 +156,11 @@ function checkChannels(
   [channels, out]: [number, number],
 ): void {
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0 || out % groups !== 0) {
-    throw new RangeError(
-      `${op}: groups is ${groups}, expected a divisor of the ${channels} input and ${out} output channels (weight ${show(w.shape)})`,
+    throw unexpected(
+      op,
+      'groups',
+      groups,
+      `a divisor of the ${channels} input and ${out} output channels (weight ${show(w.shape)})`,
     )
   }
   if (x.shape[1] !== channels) {
@@ -171,8 +168,7 @@ function checkChannels(
       `${op}: input has ${x.shape[1]} channels (shape ${show(x.shape)}), expected ${channels} for weight ${show(w.shape)} with groups ${groups}`,
     )
   }
-  if (bias && !(bias.ndim === 1 && bias.size === out))
-    throw new RangeError(`${op}: bias has shape ${show(bias.shape)}, expected [${out}]`)
+  if (bias && !(bias.ndim === 1 && bias.size === out)) throw misshaped(op, 'bias', bias, `[${out}]`)
 }
 
 /** y = input ∗ weight + bias, where y[b, o, i, j] = Σ input[b, c, i·stride + u·dilation - padding, …] · weight[o, c, u, v].
@@ -200,12 +196,9 @@ export interface ConvOptions1d {
   groups?: number
 }
 
-const names = ['stride', 'padding', 'dilation', 'groups']
-
 /** One whole number as the width of a pair whose height does nothing. */
 export function lengthwise(op: string, name: string, value: unknown, least: number, height: number): [number, number] {
-  if (!isCount(value, least))
-    throw new RangeError(`${op}: ${name} is ${JSON.stringify(value)}, expected a whole number >= ${least}`)
+  if (!isCount(value, least)) throw unexpected(op, name, value, `a whole number >= ${least}`)
   return [height, value as number]
 }
 
@@ -217,8 +210,7 @@ function convolve(
   givenBias: Value | null,
   options: ConvOptions,
 ): Tensor {
-  checkOptions(op, options, names)
-  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options
+  const { stride, padding, dilation, groups } = settle(op, options, { stride: 1, padding: 0, dilation: 1, groups: 1 })
   const flat = axes === 'length'
   const both = (name: string, value: Pair, least: number, height: number) =>
     flat ? lengthwise(op, name, value, least, height) : pair(op, name, value, least)
@@ -235,7 +227,7 @@ function convolve(
   let total: [number, number]
   if (typeof padding === 'string') {
     if (padding !== 'same' && padding !== 'valid')
-      throw new RangeError(`${op}: padding is '${padding}', expected a number, a pair, 'same' or 'valid'`)
+      throw unexpected(op, 'padding', `'${padding}'`, "a number, a pair, 'same' or 'valid'")
     if (padding === 'same' && steps.some((s) => s !== 1))
       throw new RangeError(`${op}: padding 'same' with stride ${JSON.stringify(stride)}, expected stride 1`)
     total = padding === 'same' ? extent : [0, 0]
@@ -280,15 +272,23 @@ export function convTranspose2d(
   options: ConvTransposeOptions = {},
 ): Tensor {
   const op = 'convTranspose2d'
-  checkOptions(op, options, ['stride', 'padding', 'outputPadding', 'dilation', 'groups'])
-  const { groups = 1 } = options
+  const { groups } = settle(op, options, {
+    stride: undefined,
+    padding: undefined,
+    outputPadding: undefined,
+    dilation: undefined,
+    groups: 1,
+  })
   const stride = pair(op, 'stride', options.stride ?? 1, 1)
   const padding = pair(op, 'padding', options.padding ?? 0, 0)
   const outputPadding = pair(op, 'outputPadding', options.outputPadding ?? 0, 0)
   const dilation = pair(op, 'dilation', options.dilation ?? 1, 1)
   if (outputPadding.some((n, i) => n >= Math.max(stride[i] as number, dilation[i] as number))) {
-    throw new RangeError(
-      `${op}: outputPadding is ${show(outputPadding)}, expected less than stride ${show(stride)} or dilation ${show(dilation)}`,
+    throw unexpected(
+      op,
+      'outputPadding',
+      show(outputPadding),
+      `less than stride ${show(stride)} or dilation ${show(dilation)}`,
     )
   }
   const [x, w, bias] = checkInputs(op, 'height width', input, weight, givenBias) as [Tensor, Tensor, Tensor?]

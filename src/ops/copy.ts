@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { misshaped } from '../tensor/checks.ts'
 import {
   broadcastStrides,
   checkAxis,
@@ -72,7 +73,7 @@ export function expand(x: Tensor | NDArray, shape: Shape): Tensor {
   if (sameShape(a.shape, shape)) return record('expand', viewOf(a, shape), [a], [(dy) => dy])
   const lead = shape.length - a.ndim
   if (lead < 0 || a.shape.some((size, i) => size !== 1 && size !== shape[i + lead])) {
-    throw new RangeError(`expand: x has shape ${show(a.shape)}, expected one that broadcasts to ${show(shape)}`)
+    throw misshaped('expand', 'x', a, `one that broadcasts to ${show(shape)}`)
   }
   return record(
     'expand',

@@ -2,7 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import { show } from '../tensor/shape.ts'
+import { checkProbability, misshaped } from '../tensor/checks.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { ones } from './create.ts'
@@ -13,7 +13,7 @@ import { BLOCK_BYTES, defaultGenerator, type Generator } from './random.ts'
 /** Each element 0 with probability p, else x / (1 - p); a fresh draw at each call, and at each run of a compiled
  *  program.  p: from 0 to 1, default 0.5. torch.nn.functional.dropout. */
 export function dropout(x: Value, p = 0.5, generator: Generator = defaultGenerator()): Tensor {
-  checkProbability('dropout', p)
+  checkProbability('dropout', 'p', p)
   const a = float('dropout', 'x', x)
   const out = empty('dropout', a.shape)
   const kept = empty('dropout', [Math.ceil(a.size / 4)], 'u8')
@@ -39,15 +39,9 @@ export function dropout(x: Value, p = 0.5, generator: Generator = defaultGenerat
 /** Each channel 0 with probability p, else x / (1 - p).  x: [batch, channels, height, width] or [batch, channels,
  *  length]; p: from 0 to 1, default 0.5. torch.nn.functional.dropout2d. */
 export function dropout2d(x: Value, p = 0.5, generator: Generator = defaultGenerator()): Tensor {
-  checkProbability('dropout2d', p)
+  checkProbability('dropout2d', 'p', p)
   const a = float('dropout2d', 'x', x)
-  if (a.ndim !== 3 && a.ndim !== 4)
-    throw new RangeError(`dropout2d: x has shape ${show(a.shape)}, expected [batch, channels, height, width]`)
+  if (a.ndim !== 3 && a.ndim !== 4) throw misshaped('dropout2d', 'x', a, '[batch, channels, height, width]')
   const channels = a.shape.map((size, i) => (i < 2 ? size : 1))
   return mul(a, dropout(ones(channels), p, generator))
-}
-
-export function checkProbability(caller: string, p: number): void {
-  if (!(typeof p === 'number' && p >= 0 && p <= 1))
-    throw new RangeError(`${caller}: p is ${String(p)}, expected a probability from 0 to 1`)
 }

@@ -1,5 +1,6 @@
 // Einstein summation, by permutations, broadcast products and matrix products: their gradients are its own.
 
+import { misshaped } from '../tensor/checks.ts'
 import { show, sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { permute, reshape } from './copy.ts'
@@ -101,7 +102,7 @@ export function einsum(equation: string, ...operands: Value[]): Tensor {
     const letters = term.replace('...', '').length
     const dots = x.ndim - letters
     if (dots < 0 || (dots > 0 && !term.includes('...')))
-      throw new RangeError(`einsum: operand ${i} has shape ${show(x.shape)}, expected as many axes as '${term}' says`)
+      throw misshaped('einsum', `operand ${i}`, x, `as many axes as '${term}' says`)
     const labels = labelsOf(equation, term, dots)
     if (term.includes('...')) rank = Math.max(rank, dots)
     labels.forEach((label, axis) => {

@@ -3,7 +3,7 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { broadcastShapes, broadcastStrides, mergeAxes } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -172,8 +172,7 @@ export const maximum = (a: Value, b: Value): Tensor => choice('maximum', core.ma
 
 /** x held between `min` and `max`; where it is beyond, the gradient is 0. torch.clamp. */
 export function clamp(x: Value, options: { min?: number; max?: number }): Tensor {
-  checkOptions('clamp', options, ['min', 'max'])
-  const { min = -Infinity, max = Infinity } = options
+  const { min, max } = settle('clamp', options, { min: -Infinity, max: Infinity })
   if (!(min <= max)) throw new RangeError(`clamp: min is ${min} and max is ${max}, expected min <= max`)
   const a = float('clamp', 'x', x)
   const out = noGrad(() => minimum(maximum(a, min), max))

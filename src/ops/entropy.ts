@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkNumber, misshaped } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
@@ -53,9 +54,7 @@ function scoresOf(op: string, name: string, { shape }: Tensor): Scores {
 function labelsOf(op: string, name: string, x: Tensor, target: Value, { labels }: Scores): Tensor {
   const y = indices(op, 'target', target)
   if (!sameShape(y.shape, labels)) {
-    throw new RangeError(
-      `${op}: target has shape ${show(y.shape)}, expected ${show(labels)}, one class index for each place of ${name} ${show(x.shape)}`,
-    )
+    throw misshaped(op, 'target', y, `${show(labels)}, one class index for each place of ${name} ${show(x.shape)}`)
   }
   return y
 }
@@ -70,8 +69,7 @@ function classOptions(
   if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) >= 2 ** 31)
     throw new RangeError(`${op}: ignoreIndex is ${ignoreIndex}, expected a whole number of 32 bits`)
   const w = weight === undefined ? null : float(op, 'weight', weight)
-  if (w && !sameShape(w.shape, [classes]))
-    throw new RangeError(`${op}: weight has shape ${show(w.shape)}, expected [${classes}], a factor for each class`)
+  if (w && !sameShape(w.shape, [classes])) throw misshaped(op, 'weight', w, `[${classes}], a factor for each class`)
   return { weight: w, ignoreIndex }
 }
 
@@ -112,8 +110,7 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
   checkOptions(op, options, ['reduction', 'weight', 'ignoreIndex', 'labelSmoothing'])
   checkReduction(op, options)
   const { labelSmoothing: smoothing = 0 } = options
-  if (!(typeof smoothing === 'number' && smoothing >= 0 && smoothing <= 1))
-    throw new RangeError(`${op}: labelSmoothing is ${smoothing}, expected a number from 0 to 1`)
+  checkNumber(op, 'labelSmoothing', smoothing, 0, 1)
   const x = float(op, 'logits', logits)
   const scores = scoresOf(op, 'logits', x)
   const { outer, classes, inner, labels: shape } = scores

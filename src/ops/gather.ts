@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkWhole, misshaped } from '../tensor/checks.ts'
 import { checkAxis, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
@@ -22,7 +23,7 @@ const outOfRange =
 export function embedding(index: Value, weight: Value, paddingIdx: number | null = null): Tensor {
   const positions = indices('embedding', 'index', index)
   const w = float('embedding', 'weight', weight)
-  if (w.ndim !== 2) throw new RangeError(`embedding: weight has shape ${show(w.shape)}, expected [count, dim]`)
+  if (w.ndim !== 2) throw misshaped('embedding', 'weight', w, '[count, dim]')
   const [count, dim] = w.shape as [number, number]
   const skip = paddingIdx === null ? -1 : checkPadding('embedding', paddingIdx, count)
   const refused = outOfRange('embedding', positions, count, `weight ${show(w.shape)}`)
@@ -44,10 +45,7 @@ export function embedding(index: Value, weight: Value, paddingIdx: number | null
 
 /** The row that `paddingIdx` names, counted from the front; negative counts from the end. */
 export function checkPadding(caller: string, paddingIdx: number, count: number): number {
-  if (!Number.isInteger(paddingIdx) || paddingIdx < -count || paddingIdx >= count)
-    throw new RangeError(
-      `${caller}: paddingIdx is ${paddingIdx}, expected a whole number from ${-count} to ${count - 1}`,
-    )
+  checkWhole(caller, 'paddingIdx', paddingIdx, -count, count - 1)
   return paddingIdx < 0 ? paddingIdx + count : paddingIdx
 }
 
@@ -72,8 +70,7 @@ export function indexSelect(x: Tensor | NDArray, axis: number, index: Value): Te
   const a = words('indexSelect', x)
   const d = checkAxis('indexSelect', axis, a.ndim)
   const positions = indices('indexSelect', 'index', index)
-  if (positions.ndim !== 1)
-    throw new RangeError(`indexSelect: index has shape ${show(positions.shape)}, expected one axis`)
+  if (positions.ndim !== 1) throw misshaped('indexSelect', 'index', positions, 'one axis')
   const [outer, size, inner] = around(a.shape, d)
   const count = positions.size
   const refused = outOfRange('indexSelect', positions, size, `axis ${d} of x ${show(a.shape)}`)
@@ -100,8 +97,11 @@ export function indexSelect(x: Tensor | NDArray, axis: number, index: Value): Te
 /** Throws unless index has as many axes as x, and is nowhere larger than it but on the axis `d`. */
 function checkIndexShape(op: string, name: string, x: Tensor, index: Tensor, d: number): void {
   if (index.ndim !== x.ndim || index.shape.some((size, i) => i !== d && size > (x.shape[i] as number)))
-    throw new RangeError(
-      `${op}: index has shape ${show(index.shape)}, expected ${x.ndim} axes${d < 0 ? '' : `, all but axis ${d}`} at most those of ${name} ${show(x.shape)}`,
+    throw misshaped(
+      op,
+      'index',
+      index,
+      `${x.ndim} axes${d < 0 ? '' : `, all but axis ${d}`} at most those of ${name} ${show(x.shape)}`,
     )
 }
 
@@ -177,8 +177,7 @@ export function scatterAdd(x: Value, axis: number, index: Value, source: Value):
  *  index is outside 0 .. classes - 1. torch.nn.functional.one_hot. */
 export function oneHot(index: Value, classes: number): Tensor {
   const positions = indices('oneHot', 'index', index)
-  if (!Number.isInteger(classes) || classes < 0)
-    throw new RangeError(`oneHot: classes is ${String(classes)}, expected a whole number >= 0`)
+  checkWhole('oneHot', 'classes', classes, 0)
   const out = empty('oneHot', [...positions.shape, classes])
   emit(
     core.oneHot(out, positions, positions.size, classes),

@@ -4,6 +4,7 @@
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { gemmBytes } from '../core/scratch.ts'
+import { misshaped } from '../tensor/checks.ts'
 import { broadcastShapes, broadcastStrides, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -118,12 +119,10 @@ export function linear(input: Value, weight: Tensor, bias: Tensor | null = null)
   const x = float('linear', 'input', input)
   const w = float('linear', 'weight', weight)
   const b = bias && float('linear', 'bias', bias)
-  if (w.ndim !== 2) throw new RangeError(`linear: weight has shape ${show(w.shape)}, expected [out, in]`)
+  if (w.ndim !== 2) throw misshaped('linear', 'weight', w, '[out, in]')
   const [out, inputs] = w.shape as [number, number]
-  if (x.ndim === 0 || x.shape.at(-1) !== inputs)
-    throw new RangeError(`linear: input has shape ${show(x.shape)}, expected last dimension ${inputs}`)
-  if (b && !(b.ndim === 1 && b.size === out))
-    throw new RangeError(`linear: bias has shape ${show(b.shape)}, expected [${out}]`)
+  if (x.ndim === 0 || x.shape.at(-1) !== inputs) throw misshaped('linear', 'input', x, `last dimension ${inputs}`)
+  if (b && !(b.ndim === 1 && b.size === out)) throw misshaped('linear', 'bias', b, `[${out}]`)
   const rows = reshape(x, [sizeOf(x.shape.slice(0, -1)), inputs])
   const y = product('linear', rows, w, { transposeB: true, bias: b })
   record('linear', y, b ? [rows, w, b] : [rows, w], [

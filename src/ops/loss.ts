@@ -3,6 +3,7 @@
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { checkChoice, checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
@@ -22,8 +23,7 @@ export interface LossOptions {
 }
 
 export function checkReduction(op: string, { reduction = 'mean' }: LossOptions): Reduction {
-  if (reduction !== 'mean' && reduction !== 'sum' && reduction !== 'none')
-    throw new TypeError(`${op}: reduction is ${String(reduction)}, expected 'mean', 'sum' or 'none'`)
+  checkChoice(op, 'reduction', reduction, ['mean', 'sum', 'none'])
   return reduction
 }
 
@@ -140,7 +140,7 @@ export function smoothL1(input: Value, target: Value, options: LossOptions & { b
   checkOptions('smoothL1', options, ['reduction', 'beta'])
   checkReduction('smoothL1', options)
   const { beta = 1, ...reduction } = options
-  if (!(beta >= 0 && beta < Infinity)) throw new RangeError(`smoothL1: beta is ${beta}, expected a number >= 0`)
+  checkFinite('smoothL1', 'beta', beta, 0)
   const pair = pairOf('smoothL1', input, target)
   return beta === 0 ? mae(...pair, reduction) : kneeLoss('smoothL1', pair, options, beta, 1 / beta)
 }
@@ -151,7 +151,7 @@ export function huber(input: Value, target: Value, options: LossOptions & { delt
   checkOptions('huber', options, ['reduction', 'delta'])
   checkReduction('huber', options)
   const { delta = 1 } = options
-  if (!(delta > 0 && delta < Infinity)) throw new RangeError(`huber: delta is ${delta}, expected a number > 0`)
+  if (!(delta > 0 && delta < Infinity)) throw unexpected('huber', 'delta', delta, 'a number > 0')
   return kneeLoss('huber', pairOf('huber', input, target), options, delta, 1)
 }
 
@@ -167,10 +167,7 @@ function broadcastable(op: string, name: string, value: Value | undefined, x: Te
   const w = float(op, name, value).detach()
   let fits = w.ndim <= x.ndim
   if (fits) fits = w.shape.every((size, i) => size === 1 || size === x.shape[x.ndim - w.ndim + i])
-  if (!fits)
-    throw new RangeError(
-      `${op}: ${name} has shape ${show(w.shape)}, expected one that broadcasts to input ${show(x.shape)}`,
-    )
+  if (!fits) throw misshaped(op, name, w, `one that broadcasts to input ${show(x.shape)}`)
   return w
 }
 

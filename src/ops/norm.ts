@@ -2,7 +2,8 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -19,17 +20,11 @@ export interface NormOptions {
 
 export type RmsNormOptions = Omit<NormOptions, 'bias'>
 
-function checkEps(op: string, eps: unknown): asserts eps is number {
-  if (!(typeof eps === 'number' && eps >= 0 && Number.isFinite(eps)))
-    throw new RangeError(`${op}: eps is ${String(eps)}, expected a number >= 0`)
-}
-
 /** A weight or bias of exactly this shape, or null. */
 function affine(op: string, name: string, value: Tensor | null | undefined, shape: Shape): Tensor | null {
   if (value === null || value === undefined) return null
   const given = float(op, name, value)
-  if (!sameShape(given.shape, shape))
-    throw new RangeError(`${op}: ${name} has shape ${show(given.shape)}, expected ${show(shape)}`)
+  if (!sameShape(given.shape, shape)) throw misshaped(op, name, given, show(shape))
   return given
 }
 
@@ -46,14 +41,12 @@ function normalizeRows(
 ): Tensor {
   const a = float(op, 'x', x)
   if (!Array.isArray(normalizedShape) || normalizedShape.length === 0)
-    throw new TypeError(`${op}: normalizedShape is ${String(normalizedShape)}, expected an array of at least one size`)
+    throw unexpected(op, 'normalizedShape', normalizedShape, 'an array of at least one size')
   const { eps = defaultEps } = options
-  checkEps(op, eps)
+  checkFinite(op, 'eps', eps, 0)
   const lead = a.ndim - normalizedShape.length
   if (lead < 0 || !sameShape(a.shape.slice(lead), normalizedShape))
-    throw new RangeError(
-      `${op}: x has shape ${show(a.shape)}, expected last dimensions ${show(normalizedShape)} (normalizedShape)`,
-    )
+    throw misshaped(op, 'x', a, `last dimensions ${show(normalizedShape)} (normalizedShape)`)
   const weight = affine(op, 'weight', options.weight, normalizedShape)
   const bias = affine(op, 'bias', options.bias, normalizedShape)
   const width = sizeOf(normalizedShape)
@@ -90,8 +83,7 @@ export function rmsNorm(x: Value, normalizedShape: Shape, options: RmsNormOption
 
 /** x as [n, channels, inner]. */
 function channelsOf(op: string, x: Tensor): { n: number; channels: number; inner: number } {
-  if (x.ndim < 2)
-    throw new RangeError(`${op}: x has shape ${show(x.shape)}, expected [batch, channels] or [batch, channels, ...]`)
+  if (x.ndim < 2) throw misshaped(op, 'x', x, '[batch, channels] or [batch, channels, ...]')
   const [n, channels] = x.shape as [number, number]
   return { n, channels, inner: sizeOf(x.shape.slice(2)) }
 }
@@ -100,15 +92,14 @@ function channelsOf(op: string, x: Tensor): { n: number; channels: number; inner
  *  neighbouring channels.  x, result: [batch, channels, ...]; weight, bias: [channels].
  *  torch.nn.functional.group_norm. */
 export function groupNorm(x: Value, groups: number, options: NormOptions = {}): Tensor {
-  checkOptions('groupNorm', options, ['weight', 'bias', 'eps'])
+  const { eps, ...learned } = settle('groupNorm', options, { weight: null, bias: null, eps: 1e-5 })
   const a = float('groupNorm', 'x', x)
-  const { eps = 1e-5 } = options
-  checkEps('groupNorm', eps)
+  checkFinite('groupNorm', 'eps', eps, 0)
   const { n, channels, inner } = channelsOf('groupNorm', a)
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0)
-    throw new RangeError(`groupNorm: groups is ${groups}, expected a divisor of the ${channels} channels of x`)
-  const weight = affine('groupNorm', 'weight', options.weight, [channels])
-  const bias = affine('groupNorm', 'bias', options.bias, [channels])
+    throw unexpected('groupNorm', 'groups', groups, `a divisor of the ${channels} channels of x`)
+  const weight = affine('groupNorm', 'weight', learned.weight, [channels])
+  const bias = affine('groupNorm', 'bias', learned.bias, [channels])
   const out = empty('groupNorm', a.shape)
   const mean = empty('groupNorm', [n, groups])
   const rstd = empty('groupNorm', [n, groups])
@@ -140,7 +131,7 @@ export interface BatchNormOptions extends NormOptions {
 
 export function checkMomentum(op: string, momentum: unknown): void {
   if (momentum !== null && !(typeof momentum === 'number' && momentum >= 0 && momentum <= 1))
-    throw new RangeError(`${op}: momentum is ${String(momentum)}, expected a number from 0 to 1, or null`)
+    throw unexpected(op, 'momentum', momentum, 'a number from 0 to 1, or null')
 }
 
 /** (x - mean) / √(variance + eps) · weight + bias for each channel: in training with mean and biased variance of
@@ -148,17 +139,26 @@ export function checkMomentum(op: string, momentum: unknown): void {
  *  fewer than two values a channel in training. torch.nn.functional.batch_norm. */
 export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
   const op = 'batchNorm'
-  const names = ['weight', 'bias', 'eps', 'runningMean', 'runningVar', 'batchesTracked', 'momentum']
-  checkOptions(op, options, names, ['training'])
+  const { eps, training, momentum, batchesTracked, ...given } = settle(op, options, {
+    ...{
+      weight: null,
+      bias: null,
+      eps: 1e-5,
+      runningMean: null,
+      runningVar: null,
+      batchesTracked: null,
+      momentum: 0.1,
+    },
+    training: false,
+  })
   const a = float(op, 'x', x)
-  const { eps = 1e-5, training = false, momentum = 0.1, batchesTracked = null } = options
-  checkEps(op, eps)
+  checkFinite(op, 'eps', eps, 0)
   checkMomentum(op, momentum)
   const { n, channels, inner } = channelsOf(op, a)
-  const weight = affine(op, 'weight', options.weight, [channels])
-  const bias = affine(op, 'bias', options.bias, [channels])
-  const runningMean = affine(op, 'runningMean', options.runningMean, [channels])
-  const runningVar = affine(op, 'runningVar', options.runningVar, [channels])
+  const weight = affine(op, 'weight', given.weight, [channels])
+  const bias = affine(op, 'bias', given.bias, [channels])
+  const runningMean = affine(op, 'runningMean', given.runningMean, [channels])
+  const runningVar = affine(op, 'runningVar', given.runningVar, [channels])
   if (batchesTracked && (batchesTracked.dtype !== 'i32' || batchesTracked.size !== 1))
     throw new TypeError(
       `${op}: batchesTracked is ${batchesTracked.dtype} ${show(batchesTracked.shape)}, expected one i32 element`,
@@ -169,9 +169,7 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
   const rstd = empty(op, [channels])
   if (training) {
     if (n * inner === 1)
-      throw new RangeError(
-        `${op}: x has shape ${show(a.shape)}, expected more than 1 value per channel when training; use a larger batch, or eval()`,
-      )
+      throw misshaped(op, 'x', a, 'more than 1 value per channel when training; use a larger batch, or eval()')
     if (momentum === null && (runningMean || runningVar) && !batchesTracked)
       throw new RangeError(
         `${op}: momentum is null without batchesTracked, expected a count of batches to average over`,

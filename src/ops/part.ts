@@ -3,6 +3,7 @@
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { emit } from '../core/engine.ts'
+import { checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { checkAxis, mergeAxes, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
@@ -89,11 +90,13 @@ export function select(x: Tensor | NDArray, axis: number, index: number): Tensor
   const a = checked('select', 'x', x)
   const d = checkAxis('select', axis, a.ndim)
   const size = a.shape[d] as number
-  if (!Number.isInteger(index) || index < -size || index >= size) {
-    throw new RangeError(
-      `select: index is ${index}, expected a whole number from ${-size} to ${size - 1} (axis ${d} of x ${show(a.shape)})`,
+  if (!Number.isInteger(index) || index < -size || index >= size)
+    throw unexpected(
+      'select',
+      'index',
+      index,
+      `a whole number from ${-size} to ${size - 1} (axis ${d} of x ${show(a.shape)})`,
     )
-  }
   const start = index < 0 ? index + size : index
   const part = slice(a, ...a.shape.map((_, i) => (i === d ? { start, end: start + 1 } : null)))
   return reshape(
@@ -132,9 +135,7 @@ export function cat(tensors: readonly (Tensor | NDArray)[], axis = 0): Tensor {
         `cat: tensors[${i}] is ${x.dtype}, expected ${bytesOf[first.dtype] === 4 ? `${first.dtype} as the first` : 'f32 or i32'}`,
       )
     if (x.ndim !== first.ndim || x.shape.some((size, k) => k !== d && size !== first.shape[k])) {
-      throw new RangeError(
-        `cat: tensors[${i}] has shape ${show(x.shape)}, expected ${show(first.shape)} but for axis ${d}`,
-      )
+      throw misshaped('cat', `tensors[${i}]`, x, `${show(first.shape)} but for axis ${d}`)
     }
   })
   const sizes = parts.map((x) => x.shape[d] as number)
@@ -166,8 +167,7 @@ export function split(x: Tensor | NDArray, size: number | readonly number[], axi
   const a = checked('split', 'x', x)
   const d = checkAxis('split', axis, a.ndim)
   const whole = a.shape[d] as number
-  if (typeof size === 'number' && !(Number.isInteger(size) && size > 0))
-    throw new RangeError(`split: size is ${size}, expected a whole number >= 1`)
+  if (typeof size === 'number') checkWhole('split', 'size', size, 1)
   const sizes =
     typeof size === 'number'
       ? Array.from({ length: Math.max(1, Math.ceil(whole / size)) }, (_, i) => Math.min(size, whole - i * size))
@@ -205,7 +205,7 @@ export function flip(x: Tensor | NDArray, axes: number | readonly number[]): Ten
 export function roll(x: Tensor | NDArray, shift: number, axis: number): Tensor {
   const a = checked('roll', 'x', x)
   const d = checkAxis('roll', axis, a.ndim)
-  if (!Number.isInteger(shift)) throw new RangeError(`roll: shift is ${shift}, expected a whole number`)
+  checkWhole('roll', 'shift', shift)
   const size = a.shape[d] as number
   const cut = size === 0 ? 0 : ((-shift % size) + size) % size
   const range = (start: number, end: number) => slice(a, ...a.shape.map((_, i) => (i === d ? { start, end } : null)))
@@ -237,7 +237,7 @@ function triangular(op: string, x: Tensor | NDArray, upper: boolean, diagonal: n
   const a = checked(op, 'x', x)
   if (a.ndim < 2 || bytesOf[a.dtype] !== 4)
     throw new RangeError(`${op}: x is ${a.dtype} ${show(a.shape)}, expected f32 or i32 with at least two axes`)
-  if (!Number.isInteger(diagonal)) throw new RangeError(`${op}: diagonal is ${diagonal}, expected a whole number`)
+  checkWhole(op, 'diagonal', diagonal)
   const [rows, columns] = a.shape.slice(-2) as [number, number]
   const out = empty(op, a.shape, a.dtype)
   emit(core.triangle(out, a, Number(upper), diagonal, sizeOf(a.shape.slice(0, -2)), rows, columns))

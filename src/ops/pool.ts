@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
@@ -59,9 +60,7 @@ export function windows(op: string, options: PoolOptionsOf<Pair> & Dilated<Pair>
     ceil: ceilMode,
   }
   if (found.padding.some((n, i) => 2 * n > (found.kernel[i] as number))) {
-    throw new RangeError(
-      `${op}: padding is ${JSON.stringify(padding)}, expected at most half of kernelSize ${JSON.stringify(kernelSize)}`,
-    )
+    throw unexpected(op, 'padding', padding, `at most half of kernelSize ${JSON.stringify(kernelSize)}`)
   }
   return found
 }
@@ -84,15 +83,14 @@ function outSizes(op: string, x: Tensor, { kernel, stride, padding, dilation, ce
 
 function images(op: string, input: Value): Tensor {
   const x = float(op, 'input', input)
-  if (x.ndim !== 4)
-    throw new RangeError(`${op}: input has shape ${show(x.shape)}, expected [batch, channels, height, width]`)
+  if (x.ndim !== 4) throw misshaped(op, 'input', x, '[batch, channels, height, width]')
   return x
 }
 
 /** [batch, channels, length] as images of height 1, pooled, and back. */
 function along(op: string, input: Value, pool: (x: Tensor) => Tensor): Tensor {
   const x = float(op, 'input', input)
-  if (x.ndim !== 3) throw new RangeError(`${op}: input has shape ${show(x.shape)}, expected [batch, channels, length]`)
+  if (x.ndim !== 3) throw misshaped(op, 'input', x, '[batch, channels, length]')
   const [batch, channels, length] = x.shape as [number, number, number]
   const y = pool(reshape(x, [batch, channels, 1, length]))
   return reshape(y, [batch, channels, y.shape[3] as number])
@@ -215,9 +213,7 @@ export type OutputSize = number | readonly [number | null, number | null]
 export function outputSizes(op: string, size: OutputSize): [number | null, number | null] {
   const list = typeof size === 'number' ? [size, size] : size
   if (!Array.isArray(list) || list.length !== 2 || list.some((n) => n !== null && !(Number.isInteger(n) && n > 0))) {
-    throw new RangeError(
-      `${op}: outputSize is ${JSON.stringify(size)}, expected a whole number >= 1 or two of them, [height, width], null to keep one`,
-    )
+    throw unexpected(op, 'outputSize', size, 'a whole number >= 1 or two of them, [height, width], null to keep one')
   }
   return [list[0] as number | null, list[1] as number | null]
 }
@@ -228,8 +224,7 @@ export function adaptiveAvgPool2d(input: Value, outputSize: OutputSize): Tensor 
   const op = 'adaptiveAvgPool2d'
   const sizes = outputSizes(op, outputSize)
   const x = images(op, input)
-  if (x.shape.slice(2).some((n) => n === 0))
-    throw new RangeError(`${op}: input has shape ${show(x.shape)}, expected images of at least one element`)
+  if (x.shape.slice(2).some((n) => n === 0)) throw misshaped(op, 'input', x, 'images of at least one element')
   const [rows, columns] = sizes.map((given, i): Axis => {
     const size = x.shape[i + 2] as number
     const n = given ?? size

@@ -2,7 +2,8 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkFinite, checkNumber, checkWhole } from '../tensor/checks.ts'
+import { checkOptions, settle } from '../tensor/options.ts'
 import { broadcastShapes, checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
@@ -50,8 +51,7 @@ function reduced(op: string, x: Tensor, axes: readonly number[], scale: number):
 }
 
 function sumScaled(op: string, x: Tensor, options: ReduceOptions, scale: (count: number) => number): Tensor {
-  checkOptions(op, options, ['axis'], ['keepDim'])
-  const { axis, keepDim = false } = options
+  const { axis, keepDim } = settle(op, options, { axis: undefined, keepDim: false })
   const axes = axesOf(op, x.ndim, axis)
   const factor = scale(axes.reduce((count, a) => count * (x.shape[a] as number), 1))
   const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size))
@@ -100,8 +100,7 @@ export function sumTo(dy: Tensor, shape: Shape): Tensor {
 /** The largest element along `axis`, and the index of the first one; NaN counts as the largest. The
  *  gradient goes to that element. Without axis: over all elements. torch.max. */
 export function max(x: Value, options: { axis?: number; keepDim?: boolean } = {}): { values: Tensor; indices: Tensor } {
-  checkOptions('max', options, ['axis'], ['keepDim'])
-  const { axis, keepDim = false } = options
+  const { axis, keepDim } = settle('max', options, { axis: undefined, keepDim: false })
   const { a, d, outer, size, inner } = aroundAxis('max', x, axis)
   if (size === 0)
     throw new RangeError(`max: axis ${d} of x ${show(a.shape)} has size 0, expected at least 1 element to choose from`)
@@ -151,8 +150,7 @@ function aroundAxis(op: string, x: Value, axis: number | undefined) {
 
 /** Π x along `axis`; without axis, of all elements. The gradient is right also where elements are 0. torch.prod. */
 export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
-  checkOptions('prod', options, ['axis'], ['keepDim'])
-  const { axis, keepDim = false } = options
+  const { axis, keepDim } = settle('prod', options, { axis: undefined, keepDim: false })
   const { a, d, outer, size, inner } = aroundAxis('prod', x, axis)
   const kept = keepDim && axis !== undefined
   const out = empty(
@@ -176,7 +174,7 @@ export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {
 
 /** out[s] = Σ_{t ≤ s} x[t] along `axis`, of x's shape. torch.cumsum. */
 export function cumsum(x: Value, axis: number): Tensor {
-  if (typeof axis !== 'number') throw new TypeError(`cumsum: axis is ${String(axis)}, expected a whole number`)
+  checkWhole('cumsum', 'axis', axis)
   const { a, outer, size, inner } = aroundAxis('cumsum', x, axis)
   const run = (input: Tensor, reverse: number): Tensor => {
     const out = empty('cumsum', a.shape)
@@ -195,8 +193,7 @@ export interface VarianceOptions extends ReduceOptions {
 export function variance(x: Value, settings: VarianceOptions = {}): Tensor {
   checkOptions('variance', settings, ['axis', 'correction'], ['keepDim'])
   const { correction = 1, ...options } = settings
-  if (!Number.isFinite(correction))
-    throw new TypeError(`variance: correction is ${String(correction)}, expected a number`)
+  checkFinite('variance', 'correction', correction)
   const a = float('variance', 'x', x)
   const axes = axesOf('variance', a.ndim, options.axis)
   const count = axes.reduce((n, d) => n * (a.shape[d] as number), 1)
@@ -210,9 +207,8 @@ export const std = (x: Value, options: VarianceOptions = {}): Tensor => sqrt(var
 /** Σ a b / (max(‖a‖, eps) max(‖b‖, eps)) over one axis (default 1); eps: default 1e-8.  a, b: shapes that broadcast;
  *  the result lacks the axis. torch.nn.functional.cosine_similarity. */
 export function cosineSimilarity(a: Value, b: Value, options: { axis?: number; eps?: number } = {}): Tensor {
-  checkOptions('cosineSimilarity', options, ['axis', 'eps'])
-  const { axis = 1, eps = 1e-8 } = options
-  if (!(eps >= 0 && eps < Infinity)) throw new RangeError(`cosineSimilarity: eps is ${eps}, expected a number >= 0`)
+  const { axis, eps } = settle('cosineSimilarity', options, { axis: 1, eps: 1e-8 })
+  checkFinite('cosineSimilarity', 'eps', eps, 0)
   const given = [float('cosineSimilarity', 'a', a), float('cosineSimilarity', 'b', b)] as const
   const shape = broadcastShapes('cosineSimilarity', given[0].shape, given[1].shape)
   const d = checkAxis('cosineSimilarity', axis, shape.length)
@@ -250,7 +246,7 @@ export function norm(x: Value, settings: ReduceOptions & { p?: number } = {}): T
   checkOptions('norm', settings, ['axis', 'p'], ['keepDim'])
   const { p = 2, ...options } = settings
   const a = float('norm', 'x', x)
-  if (!(p >= 0)) throw new RangeError(`norm: p is ${p}, expected a number from 0 to Infinity`)
+  checkNumber('norm', 'p', p, 0)
   if (p === 0) return sum(notEqual(a, 0), options)
   if (p === 1) return sum(abs(a), options)
   const axes = axesOf('norm', a.ndim, options.axis)

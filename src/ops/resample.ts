@@ -3,7 +3,8 @@
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { emit } from '../core/engine.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkChoice, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -31,21 +32,22 @@ interface Target {
 
 /** The options in full, checked. */
 export function target(op: string, options: InterpolateOptions): Target {
-  checkOptions(op, options, ['size', 'scaleFactor', 'mode'], ['alignCorners'])
-  const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options
+  const { size, scaleFactor, mode, alignCorners } = settle(op, options, {
+    size: undefined,
+    scaleFactor: undefined,
+    mode: 'nearest',
+    alignCorners: false,
+  })
   if ((size === undefined) === (scaleFactor === undefined))
     throw new TypeError(
       `${op}: got ${size === undefined ? 'neither size nor' : 'both size and'} scaleFactor, expected one of them`,
     )
-  if (mode !== 'nearest' && mode !== 'bilinear')
-    throw new RangeError(`${op}: mode is ${String(mode)}, expected 'nearest' or 'bilinear'`)
+  checkChoice(op, 'mode', mode, ['nearest', 'bilinear'])
   if (alignCorners && mode === 'nearest')
     throw new TypeError(`${op}: alignCorners is true for mode 'nearest', expected true only for 'bilinear'`)
   const factors = typeof scaleFactor === 'number' ? [scaleFactor, scaleFactor] : scaleFactor
   if (factors && (!Array.isArray(factors) || factors.length !== 2 || factors.some((f) => !(f > 0 && f < Infinity)))) {
-    throw new RangeError(
-      `${op}: scaleFactor is ${JSON.stringify(scaleFactor)}, expected a number > 0 or two of them, [height, width]`,
-    )
+    throw unexpected(op, 'scaleFactor', scaleFactor, 'a number > 0 or two of them, [height, width]')
   }
   return {
     size: size === undefined ? null : pair(op, 'size', size, 1),
@@ -77,9 +79,7 @@ export function interpolate(input: Value, options: InterpolateOptions): Tensor {
   const wanted = target(op, options)
   const x = float(op, 'input', input)
   if (x.ndim !== 4 || x.shape.slice(2).some((n) => n === 0)) {
-    throw new RangeError(
-      `${op}: input has shape ${show(x.shape)}, expected [batch, channels, height, width] with images of at least one element`,
-    )
+    throw misshaped(op, 'input', x, '[batch, channels, height, width] with images of at least one element')
   }
   const [height, width] = x.shape.slice(2) as [number, number]
   const outs =
@@ -113,12 +113,15 @@ export function interpolate(input: Value, options: InterpolateOptions): Tensor {
 export function pixelShuffle(input: Value, upscaleFactor: number): Tensor {
   const op = 'pixelShuffle'
   const r = upscaleFactor
-  if (!Number.isInteger(r) || r < 1) throw new RangeError(`${op}: upscaleFactor is ${r}, expected a whole number >= 1`)
+  checkWhole(op, 'upscaleFactor', r, 1)
   const x = float(op, 'input', input)
   const [batch, channels, height, width] = x.shape as [number, number, number, number]
   if (x.ndim !== 4 || channels % (r * r) !== 0) {
-    throw new RangeError(
-      `${op}: input has shape ${show(x.shape)}, expected [batch, channels, height, width] with a multiple of ${r * r} channels (upscaleFactor ${r})`,
+    throw misshaped(
+      op,
+      'input',
+      x,
+      `[batch, channels, height, width] with a multiple of ${r * r} channels (upscaleFactor ${r})`,
     )
   }
   const c = channels / (r * r)

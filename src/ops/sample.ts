@@ -2,7 +2,8 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkWhole } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { type Shape, show } from '../tensor/shape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
@@ -44,8 +45,7 @@ export function randint(shape: Shape, low: number, high: number, generator: Gene
 
 /** The numbers 0 .. n - 1 (i32) in random order, each as likely. torch.randperm. */
 export function permutation(n: number, generator: Generator = defaultGenerator()): Tensor {
-  if (!Number.isInteger(n) || n < 0)
-    throw new RangeError(`permutation: n is ${String(n)}, expected a whole number >= 0`)
+  checkWhole('permutation', 'n', n, 0)
   const out = empty('permutation', [n], 'i32')
   withScratch(BLOCK_BYTES, 'permutation', (block) => emit(core.permutation(out, generator.operand, block, n)))
   return out
@@ -61,8 +61,10 @@ export interface MultinomialOptions {
 /** `count` class indices (i32), drawn with probabilities weights / Σ weights.  weights: [classes] or [rows, classes],
  *  finite and >= 0, which the core checks; out: [count] or [rows, count]. torch.multinomial. */
 export function multinomial(weights: Value, count: number, options: MultinomialOptions = {}): Tensor {
-  checkOptions('multinomial', options, ['generator'], ['replacement'])
-  const { replacement = false, generator = defaultGenerator() } = options
+  const { replacement, generator } = settle('multinomial', options, {
+    generator: defaultGenerator(),
+    replacement: false,
+  })
   const w = float('multinomial', 'weights', weights)
   if (w.ndim !== 1 && w.ndim !== 2)
     throw new RangeError(`multinomial: weights have shape ${show(w.shape)}, expected [classes] or [rows, classes]`)

@@ -2,7 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -53,8 +53,7 @@ function chosen(op: string, values: Tensor, positions: Tensor, x: Tensor, count:
 /** x in ascending order along an axis, and the index (i32) that each element had; equal ones keep their order, NaN
  *  counts as the largest. Both of x's shape. torch.sort. */
 export function sort(x: Value, options: SortOptions = {}): { values: Tensor; indices: Tensor } {
-  checkOptions('sort', options, ['axis'], ['descending', 'stable'])
-  const { axis = -1, descending = false } = options
+  const { axis, descending } = settle('sort', options, { axis: -1, descending: false, stable: true })
   const { a, outer, size, inner } = along('sort', x, axis)
   const values = empty('sort', a.shape)
   const positions = empty('sort', a.shape, 'i32')
@@ -67,8 +66,7 @@ export function sort(x: Value, options: SortOptions = {}): { values: Tensor; ind
 /** The k largest elements along an axis, in order, and their indices (i32); of equal ones the first, NaN counts as
  *  the largest. Both of x's shape with k at the axis. torch.topk. */
 export function topk(x: Value, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
-  checkOptions('topk', options, ['axis'], ['largest', 'sorted'])
-  const { axis = -1, largest = true } = options
+  const { axis, largest } = settle('topk', options, { axis: -1, largest: true, sorted: true })
   const { a, d, outer, size, inner } = along('topk', x, axis)
   if (!Number.isInteger(k) || k < 0 || k > size)
     throw new RangeError(

@@ -1,14 +1,16 @@
+import type { Operand } from '../core/command.ts'
 import { averageWeights, copy, countSteps } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkNumber } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { elements, type Tensor } from '../tensor/tensor.ts'
 import { isNDArray, type NDArray } from '../tensor/types.ts'
 import { Flat } from './flat.ts'
 import { leaves, stretchesOf } from './stretches.ts'
 
-type Start = { storage: Storage; offset: number }
+const caller = 'optim.ExponentialMovingAverage'
 
 /** A running average of weights: average = decay · average + (1 - decay) · weight at each `update()`, the first of
  *  which copies.  torch.optim.swa_utils.AveragedModel with an exponential avg_fn. */
@@ -21,16 +23,14 @@ export class ExponentialMovingAverage {
 
   /** decay: default 0.999; may be set later, a compiled update follows. */
   constructor(parameters: Iterable<Tensor>, options: { decay?: number } = {}) {
-    const caller = 'optim.ExponentialMovingAverage'
-    checkOptions(caller, options, ['decay'])
+    const { decay } = settle(caller, options, { decay: 0.999 })
     if (currentTrace())
       throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
     const list = leaves(caller, parameters)
     if (list.length === 0) throw new RangeError(`${caller}: got no parameters`)
     const odd = list.find(({ dtype, node }) => dtype !== 'f32' || node)
     if (odd) throw new TypeError(`${caller}: a tensor ${show(odd.shape)} is ${odd.dtype}, expected f32 leaves`)
-    const { decay = 0.999 } = options
-    checkDecay(decay)
+    checkNumber(caller, 'decay', decay, 0, 1)
     this.#parameters = list
     this.#average = new Flat(list, caller)
     this.#cells = newHeldStorage(32, caller)
@@ -46,8 +46,8 @@ export class ExponentialMovingAverage {
   }
 
   set decay(value: number) {
-    checkDecay(value)
-    currentEngine('optim.ExponentialMovingAverage').memory.f64[this.#cells.address / 8] = value
+    checkNumber(caller, 'decay', value, 0, 1)
+    currentEngine(caller).memory.f64[this.#cells.address / 8] = value
   }
 
   /** Updates so far. */
@@ -64,7 +64,7 @@ export class ExponentialMovingAverage {
         [parameter.storage, parameter.offset],
       ] as const
     for (const { starts, sizes } of stretchesOf(this.#parameters, places)) {
-      const [average, param] = starts as [Start, Start]
+      const [average, param] = starts as [Operand, Operand]
       const updates = { storage: this.#cells, offset: 8 }
       emit(averageWeights(average, param, updates, { storage: this.#cells, offset: 0 }, sizes))
     }
@@ -83,7 +83,7 @@ export class ExponentialMovingAverage {
   /** Gives the parameters the values that they had before copyTo(). */
   restore(): void {
     this.#outside('restore')
-    if (!this.#stored) throw new Error('optim.ExponentialMovingAverage: restore without copyTo before')
+    if (!this.#stored) throw new Error(`${caller}: restore without copyTo before`)
     this.#parameters.forEach((parameter, i) => {
       elements(parameter).set((this.#stored as Float32Array[])[i] as Float32Array)
     })
@@ -122,8 +122,8 @@ export class ExponentialMovingAverage {
         : [`${name} has shape ${show(given.shape)}, expected ${show(shape)}`]
     })
     for (const name of Object.keys(state ?? {})) if (!Object.hasOwn(own, name)) faults.push(`unexpected ${name}`)
-    if (faults.length > 0) throw new Error(`optim.ExponentialMovingAverage: loadStateDict: ${faults.join('; ')}`)
-    const { f64 } = currentEngine('optim.ExponentialMovingAverage').memory
+    if (faults.length > 0) throw new Error(`${caller}: loadStateDict: ${faults.join('; ')}`)
+    const { f64 } = currentEngine(caller).memory
     f64[this.#cells.address / 8 + 1] = (state.updates as NDArray).data[0] as number
     this.#parameters.forEach((_, i) => {
       this.#view(i).set((state[i] as NDArray).data)
@@ -139,24 +139,17 @@ export class ExponentialMovingAverage {
 
   #outside(method: string): void {
     if (currentTrace())
-      throw new Error(
-        `optim.ExponentialMovingAverage: ${method} while compile() traces; call it between calls of the compiled function`,
-      )
-    if (this.#cells.disposed) throw new Error(`optim.ExponentialMovingAverage: ${method} after dispose()`)
+      throw new Error(`${caller}: ${method} while compile() traces; call it between calls of the compiled function`)
+    if (this.#cells.disposed) throw new Error(`${caller}: ${method} after dispose()`)
   }
 
   #cell(i: number): number {
-    return currentEngine('optim.ExponentialMovingAverage').memory.f64[this.#cells.address / 8 + i] as number
+    return currentEngine(caller).memory.f64[this.#cells.address / 8 + i] as number
   }
 
   #view(i: number): Float32Array {
     const at = (this.#average.whole.address + this.#average.offset(i)) / 4
-    const { memory } = currentEngine('optim.ExponentialMovingAverage')
+    const { memory } = currentEngine(caller)
     return memory.f32.subarray(at, at + (this.#parameters[i] as Tensor).size)
   }
-}
-
-function checkDecay(decay: unknown): void {
-  if (typeof decay !== 'number' || !(decay >= 0 && decay <= 1))
-    throw new RangeError(`optim.ExponentialMovingAverage: decay is ${String(decay)}, expected a number from 0 to 1`)
 }

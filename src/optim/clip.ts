@@ -1,7 +1,9 @@
+import type { Operand } from '../core/command.ts'
 import { clampGradient, gradientPowers, normOfPowers, scaleToNorm } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import type { Storage } from '../core/storage.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { checkNumber, unexpected } from '../tensor/checks.ts'
+import { settle } from '../tensor/options.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { leaves, stretchesOf } from './stretches.ts'
 
@@ -24,34 +26,29 @@ export function clipGradNorm(
   options: ClipGradNormOptions = {},
 ): Tensor {
   const caller = 'optim.clipGradNorm'
-  checkOptions(caller, options, ['p'], ['errorIfNonfinite'])
-  const { p = 2, errorIfNonfinite = false } = options
-  if (![1, 2, Infinity].includes(p)) throw new RangeError(`${caller}: p is ${String(p)}, expected 1, 2 or Infinity`)
-  if (typeof maxNorm !== 'number' || !(maxNorm >= 0))
-    throw new RangeError(`${caller}: maxNorm is ${String(maxNorm)}, expected a number >= 0`)
+  const { p, errorIfNonfinite } = settle(caller, options, { p: 2, errorIfNonfinite: false })
+  if (![1, 2, Infinity].includes(p)) throw unexpected(caller, 'p', p, '1, 2 or Infinity')
+  checkNumber(caller, 'maxNorm', maxNorm, 0)
   const list = leaves(caller, parameters).filter(({ grad }) => grad)
   const norm = empty(caller, [])
   withScratch(8 * list.length, caller, (sums) => {
     const stretches = gradients(list)
     for (const { starts, sizes, first } of stretches)
-      emit(gradientPowers({ ...sums, offset: 8 * first }, starts[0] as Start, sizes, p))
+      emit(gradientPowers({ ...sums, offset: 8 * first }, starts[0] as Operand, sizes, p))
     emit(
       normOfPowers(norm, sums, list.length, p, Number(errorIfNonfinite)),
       () => `${caller}: the norm of the gradients is not finite; look for NaN in the data, or lower the learning rate`,
     )
-    for (const { starts, sizes } of stretches) emit(scaleToNorm(starts[0] as Start, norm, sizes, maxNorm))
+    for (const { starts, sizes } of stretches) emit(scaleToNorm(starts[0] as Operand, norm, sizes, maxNorm))
   })
   return norm
 }
-
-type Start = { storage: Storage; offset: number }
 
 /** Limits each element of the gradients to [-value, value], between backward() and step().
  *  torch.nn.utils.clip_grad_value_. */
 export function clipGradValue(parameters: Iterable<Tensor> | Tensor, value: number): void {
   const caller = 'optim.clipGradValue'
-  if (typeof value !== 'number' || !(value >= 0))
-    throw new RangeError(`${caller}: value is ${String(value)}, expected a number >= 0`)
+  checkNumber(caller, 'value', value, 0)
   const list = leaves(caller, parameters).filter(({ grad }) => grad)
-  for (const { starts, sizes } of gradients(list)) emit(clampGradient(starts[0] as Start, sizes, value))
+  for (const { starts, sizes } of gradients(list)) emit(clampGradient(starts[0] as Operand, sizes, value))
 }

@@ -16,29 +16,25 @@ export {
 } from './adaptive.ts'
 export { ExponentialMovingAverage } from './average.ts'
 export { type ClipGradNormOptions, clipGradNorm, clipGradValue } from './clip.ts'
+export { CyclicLR, type CyclicLROptions, OneCycleLR, type OneCycleLROptions } from './cyclic.ts'
 export { LBFGS, type LBFGSOptions } from './lbfgs.ts'
 export { Lion, type LionOptions } from './lion.ts'
 export { Muon, type MuonOptions } from './muon.ts'
 export { Optimizer, type OptimizerState, ParameterGroups } from './optimizer.ts'
+export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './plateau.ts'
 export {
   ChainedScheduler,
   ConstantLR,
   CosineAnnealingLR,
   CosineAnnealingWarmRestarts,
-  CyclicLR,
-  type CyclicLROptions,
   ExponentialLR,
   LambdaLR,
   LinearLR,
   type LinearLROptions,
   MultiplicativeLR,
   MultiStepLR,
-  OneCycleLR,
-  type OneCycleLROptions,
   type PerGroup,
   PolynomialLR,
-  ReduceLROnPlateau,
-  type ReduceLROnPlateauOptions,
   Schedule,
   type ScheduleState,
   SequentialLR,

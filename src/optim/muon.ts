@@ -2,7 +2,7 @@ import type { Operand } from '../core/command.ts'
 import { countSteps, gemm, mixInto, muonMomentum, muonStep, normalize } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { gemmBytes } from '../core/scratch.ts'
-import { show } from '../tensor/shape.ts'
+import { checkChoice, checkWhole, misshaped } from '../tensor/checks.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
 
@@ -41,10 +41,8 @@ export class Muon extends Optimizer<Hyper, Flags> {
 
   constructor(params: Params<MuonOptions>, options: MuonOptions = {}) {
     const { nsSteps = 5, adjustLrFn = 'original', ...rest } = options ?? {}
-    if (!Number.isInteger(nsSteps) || nsSteps < 0 || nsSteps > 100)
-      throw new RangeError(`optim.Muon: nsSteps is ${String(nsSteps)}, expected a whole number from 0 to 100`)
-    if (!['original', 'match_rms_adamw'].includes(adjustLrFn))
-      throw new RangeError(`optim.Muon: adjustLrFn is ${String(adjustLrFn)}, expected 'original', 'match_rms_adamw'`)
+    checkWhole('optim.Muon', 'nsSteps', nsSteps, 0, 100)
+    checkChoice('optim.Muon', 'adjustLrFn', adjustLrFn, ['original', 'match_rms_adamw'])
     const definition = {
       name: 'optim.Muon',
       defaults: { lr: 1e-3, weightDecay: 0.1, momentum: 0.95, eps: 1e-7 },
@@ -57,11 +55,9 @@ export class Muon extends Optimizer<Hyper, Flags> {
     this.#original = adjustLrFn === 'original'
   }
 
-  protected override checkParameter({ shape }: Tensor, i: number): void {
-    if (shape.length !== 2)
-      throw new RangeError(
-        `optim.Muon: parameter ${i} has shape ${show(shape)}, expected two axes; give it to an AdamW of its own`,
-      )
+  protected override checkParameter(param: Tensor, i: number): void {
+    if (param.ndim !== 2)
+      throw misshaped('optim.Muon', `parameter ${i}`, param, 'two axes; give it to an AdamW of its own')
   }
 
   protected override count({ counters, sizes }: Run): void {

@@ -8,6 +8,7 @@ import { backward } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type DType, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
 import { Flat, flattenParameters, paddedBytes } from './flat.ts'
+import { stretchesOf } from './stretches.ts'
 
 /** Numbers that an update reads at each step: they may be set at any time, and a compiled step follows. */
 export interface Hyperparameters {
@@ -510,33 +511,27 @@ function makeGroup<H extends Hyperparameters, F extends Flags>(
   return { params, settings, flags, cells, names, state, stateNames }
 }
 
-/** The longest stretches of parameters with gradients that lie without gaps in all blocks. */
+/** The stretches of parameters with gradients that lie without gaps in all blocks. */
 function runsOf({ params, state, cells, names }: Group<Hyperparameters, Flags>): Run[] {
-  const runs: (Run & { params: Tensor[]; sizes: number[]; next: number; ends: number[] })[] = []
-  params.forEach((param, i) => {
-    if (!param.grad) return
-    const grad = param.gradStorage as Storage
-    const bytes = paddedBytes(param)
-    const starts = [param.storage.address, grad.address, ...state.map((flat) => flat.offset(i))]
-    const ends = starts.map((start) => start + bytes)
-    const run = runs.at(-1)
-    if (run?.next === i && run.ends.every((end, k) => end === starts[k])) {
-      run.params.push(param)
-      run.sizes.push(bytes / 4)
-      run.sizes[0] = run.sizes.length - 1
-      Object.assign(run, { next: i + 1, ends })
-      return
+  const stretches = stretchesOf(
+    params,
+    (param, i) =>
+      param.grad && [
+        [param.storage, param.offset],
+        [param.gradStorage as Storage, 0],
+        ...state.map((flat) => [flat.whole, flat.offset(i)] as const),
+      ],
+  )
+  return stretches.map(({ first, starts, sizes: [count] }) => {
+    const [param, grad, ...places] = starts as [Operand, Operand, ...Operand[]]
+    const part = params.slice(first, first + (count as number))
+    return {
+      params: part,
+      param,
+      grad,
+      state: places,
+      counters: { storage: cells, offset: F64 * (names.length + COUNTERS * first) },
+      sizes: [part.length, ...part.map((tensor) => paddedBytes(tensor) / 4)],
     }
-    runs.push({
-      params: [param],
-      param: { storage: param.storage, offset: 0 },
-      grad: { storage: grad, offset: 0 },
-      state: state.map((flat) => ({ storage: flat.whole, offset: flat.offset(i) })),
-      counters: { storage: cells, offset: F64 * (names.length + COUNTERS * i) },
-      sizes: [1, bytes / 4],
-      next: i + 1,
-      ends,
-    })
   })
-  return runs
 }

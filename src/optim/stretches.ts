@@ -1,28 +1,41 @@
+import type { Operand } from '../core/command.ts'
 import type { Storage } from '../core/storage.ts'
+import { kindOf } from '../tensor/checks.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { paddedBytes } from './flat.ts'
 
-/** The longest stretches of tensors that lie one after the other, padded to whole lines, in each of the blocks
- *  that `places` names. sizes: number of tensors, then the elements of each, without padding. */
+/** Tensors that lie one after the other, padded to whole lines, in each of several blocks. */
+export interface Stretch {
+  /** Index of the first tensor. */
+  readonly first: number
+  /** Where the stretch begins in each block. */
+  readonly starts: readonly Operand[]
+  /** Number of tensors, then the elements of each, without padding. */
+  readonly sizes: number[]
+}
+
+/** The longest stretches of tensors. `places`: where a tensor lies in each block; null leaves it out. */
 export function stretchesOf(
   tensors: readonly Tensor[],
-  places: (tensor: Tensor, i: number) => readonly (readonly [Storage, number])[],
-): { sizes: number[]; first: number; starts: { storage: Storage; offset: number }[] }[] {
-  const found: { sizes: number[]; first: number; starts: { storage: Storage; offset: number }[]; ends: number[] }[] = []
+  places: (tensor: Tensor, i: number) => readonly (readonly [Storage, number])[] | null,
+): Stretch[] {
+  const found: (Stretch & { ends: number[] })[] = []
   tensors.forEach((tensor, i) => {
     const own = places(tensor, i)
+    if (!own) return
     const addresses = own.map(([storage, offset]) => storage.address + offset)
     const ends = addresses.map((address) => address + paddedBytes(tensor))
     const last = found.at(-1)
-    if (last?.ends.every((end, k) => end === addresses[k])) {
+    const [count = 0] = last?.sizes ?? []
+    if (last && last.first + count === i && last.ends.every((end, k) => end === addresses[k])) {
       last.sizes.push(tensor.size)
-      last.sizes[0] = last.sizes.length - 1
+      last.sizes[0] = count + 1
       last.ends = ends
     } else
       found.push({
-        sizes: [1, tensor.size],
         first: i,
         starts: own.map(([storage, offset]) => ({ storage, offset })),
+        sizes: [1, tensor.size],
         ends,
       })
   })
@@ -33,10 +46,10 @@ export function stretchesOf(
 export function leaves(caller: string, parameters: Iterable<Tensor> | Tensor): Tensor[] {
   const list = parameters instanceof Tensor ? [parameters] : parameters
   if (typeof (list as Iterable<Tensor> | null)?.[Symbol.iterator] !== 'function')
-    throw new TypeError(`${caller}: parameters are ${typeof list}, expected tensors, as model.parameters() gives`)
+    throw new TypeError(`${caller}: parameters are ${kindOf(list)}, expected tensors, as model.parameters() gives`)
   const all = [...new Set(list as Iterable<Tensor>)]
   for (const [i, x] of all.entries()) {
-    if (!(x instanceof Tensor)) throw new TypeError(`${caller}: parameter ${i} is ${typeof x}, expected a Tensor`)
+    if (!(x instanceof Tensor)) throw new TypeError(`${caller}: parameter ${i} is ${kindOf(x)}, expected a Tensor`)
     x.check(caller)
   }
   return all

@@ -5,7 +5,7 @@ import { currentEngine, currentTrace, emit, type Program, Trace, withTrace } fro
 import type { Profile } from '../core/profile.ts'
 import { resolve, type Storage } from '../core/storage.ts'
 import { gradRecords, stateVersion } from './guards.ts'
-import { checkOptions } from './options.ts'
+import { settle } from './options.ts'
 import { tensorsIn } from './scope.ts'
 import { sameShape, show } from './shape.ts'
 import { recording } from './tape.ts'
@@ -57,8 +57,7 @@ export function compile<A extends readonly Input[], R>(
   fn: (...inputs: { [I in keyof A]: Tensor }) => R,
   options: CompileOptions = {},
 ): Compiled<A, R> {
-  checkOptions('compile', options, [], ['profile'])
-  const { profile = false } = options
+  const { profile } = settle('compile', options, { profile: false })
   if (typeof fn !== 'function') throw new TypeError(`compile: fn is ${typeof fn}, expected a function of tensors`)
   const cache: { entries: Entry[] } = { entries: [] }
   const call = (...inputs: Input[]): R => {
