@@ -27,10 +27,10 @@ export function packMatrix(packed: usize, b: usize, ldb: usize, k: i32, n: i32, 
   }
 }
 
-/** C [m, n] = (add ? C : 0) + A [m, k] · B; rows of A lda and of C ldc bytes apart. Panels of B are `depth`
- *  lines long, of which the first k count.  buffer: productBytes(m, k). */
+/** C [m, n] = F + A [m, k] · B; rows of A lda, of C ldc and of F, which may be C, ldf bytes apart; F is 0 where absent.
+ *  Panels of B are `depth` lines long, of which the first k count.  buffer: productBytes(m, k). */
 export function multiplyPacked(
-  c: usize, ldc: usize, a: usize, lda: usize, packed: usize, depth: i32, m: i32, n: i32, k: i32, buffer: usize, add: bool,
+  c: usize, ldc: usize, a: usize, lda: usize, packed: usize, depth: i32, m: i32, n: i32, k: i32, buffer: usize, f: usize, ldf: usize,
 ): void {
   const strips = buffer + TILE_BYTES
   const panel = <usize>depth * panelRow()
@@ -39,8 +39,8 @@ export function multiplyPacked(
     packStrips(strips, a + <usize>i * lda, lda, rows, k, false)
     let p = packed
     for (let j = 0; j < n; j += COLUMNS) {
-      const to = at(c + <usize>i * ldc, j)
-      multiplyPanel(to, ldc, rows, min(n - j, COLUMNS), strips, p, panelRow(), k, add ? to : ZEROS, add ? ldc : 0, false, buffer)
+      const from = f ? at(f + <usize>i * ldf, j) : ZEROS
+      multiplyPanel(at(c + <usize>i * ldc, j), ldc, rows, min(n - j, COLUMNS), strips, p, panelRow(), k, from, f ? ldf : 0, false, buffer)
       p += panel
     }
   }

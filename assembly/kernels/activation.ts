@@ -6,25 +6,8 @@
 // to the output, then the exponentials in their place, then the results.
 
 import { In, OptionalOut, Out } from '../abi'
-import { exp, expm1Of, expPairs, log1p, normalTail, sigmoid as sigmoidAt, sigmoidOf, tanh as tanhAt, tanhOf } from '../math'
+import { exp, expm1Of, expPairs, log1p, normalTail, sigmoid as sigmoidAt, sigmoidOf, tanhOf } from '../math'
 import { at, loadLanes, storeLanes, sumLanes } from '../simd'
-
-export enum Activation {
-  none,
-  relu,
-  tanh,
-  sigmoid,
-}
-
-/** relu keeps NaN, as PyTorch's does: pmax gives its first operand unless that is smaller. */
-// @ts-ignore: decorator
-@inline
-export function activate(kind: i32, x: v128): v128 {
-  if (kind == Activation.relu) return f32x4.pmax(x, f32x4.splat(0))
-  if (kind == Activation.tanh) return tanhAt(x)
-  if (kind == Activation.sigmoid) return sigmoidAt(x)
-  return x
-}
 
 /** All curves; those before relu are made of an exponential. */
 enum Curve { tanh, sigmoid, elu, gelu, geluTanh, silu, mish, softplus, relu, leakyRelu, hardswish, hardsigmoid }
@@ -100,6 +83,7 @@ function curve(kind: i32, x: v128, e: v128, p: v128, q: v128): v128 {
     const soft = f32x4.add(f32x4.max(z, splat(0)), log1p(e))
     return v128.bitselect(x, f32x4.div(soft, p), f32x4.gt(z, q))
   }
+  // pmax gives its first operand unless that is smaller: NaN stays, as in PyTorch.
   if (kind == Curve.relu) return f32x4.pmax(x, splat(0))
   if (kind == Curve.leakyRelu) return v128.bitselect(x, f32x4.mul(x, p), positive(x))
   const gate = f32x4.div(f32x4.min(f32x4.max(f32x4.add(x, splat(3)), splat(0)), splat(6)), splat(6))

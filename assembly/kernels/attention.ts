@@ -1,4 +1,4 @@
-// Attention: softmax(scale Q Kᵀ + mask) V for each (batch, head), by the micro-kernels of the matrix product.
+// Attention: softmax(factor Q Kᵀ + mask) V for each (batch, head), by the micro-kernels of the matrix product.
 // Queries, keys, values and results are read and written where they lie, whatever the strides: heads side by side
 // in one row need no transposes.
 //
@@ -13,9 +13,9 @@
 
 import { In, Ints, OptionalIn, OptionalInOut, Out, Scratch } from '../abi'
 import { multiplyPacked, multiplyTransposed, packedBytes, packMatrix, productBytes } from '../gemm/packed'
-import { exp } from '../math'
 import { philox } from '../random'
-import { at, loadLanes, maxLanes, storeLanes, sumLanes } from '../simd'
+import { at, storeLanes } from '../simd'
+import { expShifted, maxOf, scale, softmaxRowBackward } from './softmax'
 
 /** Queries in a block. */
 export const QUERIES = 20
@@ -34,49 +34,33 @@ function keepLanes(drawn: usize, block: usize, index: u64, dropout: f32): v128 {
   return v128.and(f32x4.splat(1 / (1 - dropout)), f32x4.ge(u, f32x4.splat(dropout)))
 }
 
-/** p = softmax(scale p + mask) on the first `seen` of `count` elements, 0 after; all 0 where the mask leaves none. */
-function softmaxRow(p: usize, mask: usize, maskStep: usize, scale: f32, seen: i32, count: i32): void {
-  const s = f32x4.splat(scale)
-  let best = f32x4.splat(-Infinity)
-  for (let i = 0; i < seen; i += 4) {
-    let x = f32x4.mul(v128.load(at(p, i)), s)
-    if (mask) x = f32x4.add(x, maskStep ? v128.load(at(mask, i)) : v128.load32_splat(mask))
-    storeLanes(at(p, i), x, seen - i)
-    if (seen - i < 4) {
-      const inside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(seen - i))
-      x = v128.bitselect(x, f32x4.splat(-Infinity), inside)
-    }
-    best = f32x4.max(best, x)
-  }
-  const most = maxLanes(best)
+/** p = softmax(factor p + mask) on the first `seen` of `count` elements, 0 after; all 0 where the mask leaves none. */
+function softmaxRow(p: usize, mask: usize, maskStep: usize, factor: f32, seen: i32, count: i32): void {
   let end = 0
-  if (most != -Infinity) {
-    end = seen
-    const shift = f32x4.splat(most)
-    let total = f32x4.splat(0)
-    let i = 0
-    for (; i + 4 <= seen; i += 4) {
-      const e = exp(f32x4.sub(v128.load(at(p, i)), shift))
-      v128.store(at(p, i), e)
-      total = f32x4.add(total, e)
+  if (seen > 0) {
+    scale(p, p, factor, seen)
+    if (mask) {
+      for (let i = 0; i < seen; i += 4) {
+        const added = maskStep ? v128.load(at(mask, i)) : v128.load32_splat(mask)
+        storeLanes(at(p, i), f32x4.add(v128.load(at(p, i)), added), seen - i)
+      }
     }
-    if (i < seen) {
-      storeLanes(at(p, i), exp(f32x4.sub(v128.load(at(p, i)), shift)), seen - i)
-      total = f32x4.add(total, loadLanes(at(p, i), seen - i))
+    const most = maxOf(p, seen)
+    if (most != -Infinity) {
+      scale(p, p, 1 / expShifted(p, p, most, seen), seen)
+      end = seen
     }
-    const factor = f32x4.splat(1 / sumLanes(total))
-    for (i = 0; i < seen; i += 4) storeLanes(at(p, i), f32x4.mul(v128.load(at(p, i)), factor), seen - i)
   }
   memory.fill(at(p, end), 0, <usize>(count - end) << 2)
 }
 
-/** out = dropped(softmax(scale q kᵀ + mask)) v.  q: [batch, heads, T, D]; k: [batch, heads, S, D]; v: [batch, heads,
+/** out = dropped(softmax(factor q kᵀ + mask)) v.  q: [batch, heads, T, D]; k: [batch, heads, S, D]; v: [batch, heads,
  *  S, Dv]; out: [batch, heads, T, Dv]; mask: broadcast over [batch, heads, T, S]; strides in dims.
  *  Keeps probabilities [batch, heads, T, S], before dropout, and the generator's state (drawn, 4 words) that it used.
  *  buffer, in floats: 192 × 16 + 4; 20 × max(D, S) for strips; k and v packed, D ⌈S / 16⌉ 16 and S ⌈Dv / 16⌉ 16; with a generator, 20 S. */
 export function attention(
   out: Out, probabilities: Out, drawn: Out, q: In, k: In, v: In, mask: OptionalIn, generator: OptionalInOut, buffer: Scratch,
-  dims: Ints, causal: i32, scale: f32, dropout: f32,
+  dims: Ints, causal: i32, factor: f32, dropout: f32,
 ): void {
   const batch = load<i32>(dims), heads = load<i32>(dims, 4)
   const T = load<i32>(dims, 8), S = load<i32>(dims, 12), D = load<i32>(dims, 16), Dv = load<i32>(dims, 20)
@@ -102,10 +86,10 @@ export function attention(
       for (let t = 0; t < T; t += QUERIES) {
         const rows = min(T - t, QUERIES)
         const width = causal ? min(S, t + rows) : S
-        multiplyPacked(p, rowP, qh + <usize>t * rowQ, rowQ, keys, D, rows, width, D, buffer, false)
+        multiplyPacked(p, rowP, qh + <usize>t * rowQ, rowQ, keys, D, rows, width, D, buffer, 0, 0)
         for (let i = 0; i < rows; i++, row++) {
           const line = p + <usize>i * rowP
-          softmaxRow(line, mh ? mh + <usize>(t + i) * rowM : 0, stepM, scale, causal ? min(S, t + i + 1) : S, S)
+          softmaxRow(line, mh ? mh + <usize>(t + i) * rowM : 0, stepM, factor, causal ? min(S, t + i + 1) : S, S)
           if (generator) {
             const to = dropped + <usize>i * rowP
             for (let j = 0; j < width; j += 4) {
@@ -114,7 +98,7 @@ export function attention(
             }
           }
         }
-        multiplyPacked(oh + <usize>t * rowO, rowO, generator ? dropped : p, rowP, values, S, rows, Dv, width, buffer, false)
+        multiplyPacked(oh + <usize>t * rowO, rowO, generator ? dropped : p, rowP, values, S, rows, Dv, width, buffer, 0, 0)
         p += <usize>rows * rowP
       }
     }
@@ -127,7 +111,7 @@ export function attention(
  *  T ⌈Dv / 16⌉ 16; T S; with dropout, T S. */
 export function attentionBackward(
   dq: Out, dk: Out, dv: Out, dout: In, dweights: OptionalIn, q: In, k: In, v: In, probabilities: In, drawn: In, buffer: Scratch,
-  dims: Ints, causal: i32, scale: f32, dropout: f32,
+  dims: Ints, causal: i32, factor: f32, dropout: f32,
 ): void {
   const batch = load<i32>(dims), heads = load<i32>(dims, 4)
   const T = load<i32>(dims, 8), S = load<i32>(dims, 12), D = load<i32>(dims, 16), Dv = load<i32>(dims, 20)
@@ -138,7 +122,6 @@ export function attentionBackward(
   const second = first + max(packedBytes(Dv, S), packedBytes(T, D))
   const scores = second + max(packedBytes(S, D), packedBytes(T, Dv))
   const dropped = scores + <usize>T * rowP
-  const s = f32x4.splat(scale)
   let p = probabilities
   let dw = dweights
   let row: u64 = 0
@@ -154,31 +137,28 @@ export function attentionBackward(
         const rows = min(T - t, QUERIES)
         const width = causal ? min(S, t + rows) : S
         const ds = scores + <usize>t * rowP
-        multiplyPacked(ds, rowP, doh + <usize>t * rowO, rowO, first, Dv, rows, width, Dv, buffer, false)
+        multiplyPacked(ds, rowP, doh + <usize>t * rowO, rowO, first, Dv, rows, width, Dv, buffer, 0, 0)
         for (let i = 0; i < rows; i++, row++) {
           const line = ds + <usize>i * rowP
           const own = p + <usize>(t + i) * rowP
-          let dot = f32x4.splat(0)
-          for (let j = 0; j < width; j += 4) {
-            let d = v128.load(at(line, j))
-            if (dropout > 0) {
-              const keep = keepLanes(drawn, block, row << 28 | <u64>(j >> 2), dropout)
-              d = f32x4.mul(d, keep)
-              storeLanes(at(dropped + <usize>(t + i) * rowP, j), f32x4.mul(v128.load(at(own, j)), keep), width - j)
+          if (dropout > 0 || dw) {
+            for (let j = 0; j < width; j += 4) {
+              let d = v128.load(at(line, j))
+              if (dropout > 0) {
+                const keep = keepLanes(drawn, block, row << 28 | <u64>(j >> 2), dropout)
+                d = f32x4.mul(d, keep)
+                storeLanes(at(dropped + <usize>(t + i) * rowP, j), f32x4.mul(v128.load(at(own, j)), keep), width - j)
+              }
+              if (dw) d = f32x4.add(d, v128.load(at(dw + <usize>(t + i) * rowP, j)))
+              storeLanes(at(line, j), d, width - j)
             }
-            if (dw) d = f32x4.add(d, v128.load(at(dw + <usize>(t + i) * rowP, j)))
-            storeLanes(at(line, j), d, width - j)
-            dot = f32x4.add(dot, f32x4.mul(loadLanes(at(own, j), width - j), loadLanes(at(line, j), width - j)))
           }
-          const total = f32x4.splat(sumLanes(dot))
-          for (let j = 0; j < width; j += 4) {
-            const d = f32x4.mul(v128.load(at(own, j)), f32x4.sub(v128.load(at(line, j)), total))
-            storeLanes(at(line, j), f32x4.mul(d, s), width - j)
-          }
+          softmaxRowBackward(line, line, own, width)
+          scale(line, line, factor, width)
           memory.fill(at(line, width), 0, <usize>(S - width) << 2)
           if (dropout > 0) memory.fill(at(dropped + <usize>(t + i) * rowP, width), 0, <usize>(S - width) << 2)
         }
-        multiplyPacked(dq + toQ + <usize>t * rowQ, rowQ, ds, rowP, second, S, rows, D, width, buffer, false)
+        multiplyPacked(dq + toQ + <usize>t * rowQ, rowQ, ds, rowP, second, S, rows, D, width, buffer, 0, 0)
       }
       packMatrix(first, q + toQ, rowQ, T, D, false)
       multiplyTransposed(dk + toK, rowK, scores, rowP, first, S, D, T, buffer, causal != 0)

@@ -67,27 +67,32 @@ export function softmax(out: Out, x: In, rows: i32, d: i32): void {
   }
 }
 
+/** One row of softmaxBackward; dx may be dy. */
+export function softmaxRowBackward(dx: usize, dy: usize, y: usize, d: i32): void {
+  let s0 = f32x4.splat(0)
+  let s1 = s0
+  let i = 0
+  for (; i + 8 <= d; i += 8) {
+    s0 = f32x4.add(s0, f32x4.mul(v128.load(at(dy, i)), v128.load(at(y, i))))
+    s1 = f32x4.add(s1, f32x4.mul(v128.load(at(dy, i), 16), v128.load(at(y, i), 16)))
+  }
+  for (; i < d; i += 4) s0 = f32x4.add(s0, f32x4.mul(loadLanes(at(dy, i), d - i), loadLanes(at(y, i), d - i)))
+  const s = f32x4.splat(sumLanes(f32x4.add(s0, s1)))
+  for (i = 0; i + 8 <= d; i += 8) {
+    const d0 = f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s))
+    const d1 = f32x4.mul(v128.load(at(y, i), 16), f32x4.sub(v128.load(at(dy, i), 16), s))
+    v128.store(at(dx, i), d0)
+    v128.store(at(dx, i), d1, 16)
+  }
+  for (; i < d; i += 4) {
+    storeLanes(at(dx, i), f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s)), d - i)
+  }
+}
+
 /** dx[r,:] = y[r,:] (dy[r,:] - Σ_j dy[r,j] y[r,j]).  All [rows, d]. */
 export function softmaxBackward(dx: Out, dy: In, y: In, rows: i32, d: i32): void {
   for (let r = 0; r < rows; r++) {
-    let s0 = f32x4.splat(0)
-    let s1 = s0
-    let i = 0
-    for (; i + 8 <= d; i += 8) {
-      s0 = f32x4.add(s0, f32x4.mul(v128.load(at(dy, i)), v128.load(at(y, i))))
-      s1 = f32x4.add(s1, f32x4.mul(v128.load(at(dy, i), 16), v128.load(at(y, i), 16)))
-    }
-    for (; i < d; i += 4) s0 = f32x4.add(s0, f32x4.mul(loadLanes(at(dy, i), d - i), loadLanes(at(y, i), d - i)))
-    const s = f32x4.splat(sumLanes(f32x4.add(s0, s1)))
-    for (i = 0; i + 8 <= d; i += 8) {
-      const d0 = f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s))
-      const d1 = f32x4.mul(v128.load(at(y, i), 16), f32x4.sub(v128.load(at(dy, i), 16), s))
-      v128.store(at(dx, i), d0)
-      v128.store(at(dx, i), d1, 16)
-    }
-    for (; i < d; i += 4) {
-      storeLanes(at(dx, i), f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s)), d - i)
-    }
+    softmaxRowBackward(dx, dy, y, d)
     dx = at(dx, d)
     dy = at(dy, d)
     y = at(y, d)

@@ -8,6 +8,7 @@ import { panelFloats, productFloats } from '../core/scratch.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { zeros } from './create.ts'
+import { add } from './elementwise.ts'
 import { linear, product } from './gemm.ts'
 import { select } from './part.ts'
 import { sumTo } from './reduce.ts'
@@ -50,24 +51,27 @@ export function recurrent(
   const G = gatesOf[kind]
   const op = kind === 'tanh' || kind === 'relu' ? 'rnn' : kind
   const wide = (n: number) => [x.shape[0] as number, x.shape[1] as number, n * H]
-  const projected = linear(x, weightIh, biasIh)
+  // Only a GRU needs the recurrent bias apart: its reset gate scales it.
+  const biasHidden = kind === 'gru' ? biasHh : null
+  const bias = biasHidden || !biasHh ? biasIh : biasIh ? add(biasIh, biasHh) : biasHh
+  const projected = linear(x, weightIh, bias)
   const output = empty(op, wide(1))
   const cells = kind === 'lstm' ? empty(op, wide(1)) : null
   const gates = kind === 'lstm' || kind === 'gru' ? empty(op, wide(4)) : null
   const sizes = [batch, steps, H, Number(batchFirst), Number(reverse)] as const
-  const activation = core.Activation[kind === 'relu' ? 'relu' : 'tanh']
+  const relu = Number(kind === 'relu')
   type Scratch = Parameters<Parameters<typeof withScratch>[2]>[0]
   const run = (floats: number, command: (buffer: Scratch) => Command) =>
     withScratch(4 * floats, op, (buffer) => emit(command(buffer)))
   run(productFloats(batch, H) + panelFloats(H, G * H) + batch * G * H, (buffer) => {
-    if (cells && gates) return core.lstm(output, cells, gates, projected, h0, c0, weightHh, biasHh, buffer, ...sizes)
-    if (gates) return core.gru(output, gates, projected, h0, weightHh, biasHh, buffer, ...sizes)
-    return core.rnn(output, projected, h0, weightHh, biasHh, buffer, ...sizes, activation)
+    if (cells && gates) return core.lstm(output, cells, gates, projected, h0, c0, weightHh, buffer, ...sizes)
+    if (gates) return core.gru(output, gates, projected, h0, weightHh, biasHidden, buffer, ...sizes)
+    return core.rnn(output, projected, h0, weightHh, buffer, ...sizes, relu)
   })
 
   // The gradient of the last cell waits here for that of the output, whose rule runs later.
   let dcell: Tensor | null = null
-  const given = [projected, weightHh, biasHh, h0, c0]
+  const given = [projected, weightHh, biasHidden, h0, c0]
   const { inputs, rules } = together(given, (dy, [, ofWeight, ofBias]) => {
     const name = `${op} gradient`
     // Of x and of the recurrent products: the same but for a GRU.
@@ -82,7 +86,7 @@ export function recurrent(
           ...([dx, before, dh0, dc0, dy, dcell, output, cells, gates, h0, c0, weightHh, buffer, ...sizes] as const),
         )
       if (gates) return core.gruBackward(dx, dm, before, dh0, dy, output, gates, h0, weightHh, buffer, ...sizes)
-      return core.rnnBackward(dx, before, dh0, dy, output, h0, weightHh, buffer, ...sizes, activation)
+      return core.rnnBackward(dx, before, dh0, dy, output, h0, weightHh, buffer, ...sizes, relu)
     })
     dcell = null
     const rows = (t: Tensor, width: number) => viewOf(t, [batch * steps, width])
