@@ -2,58 +2,57 @@
 // share cache sets), and absorbs transposes:
 //
 //   strips   of A, [m, k] or [k, m]:  ⌈m / 4⌉ strips of k lines of 4 rows' elements
-//   panel    of B, [k, n] or [n, k]:  k lines of COLUMNS columns; a row-major B may also be read where it is
+//   panel    of B, [k, n] or [n, k]:  k lines of 16 columns; a row-major B may also be read where it is
 
-import { COLUMNS, STRIP_ROW, TILE_ROWS } from './tile'
-
-/** Bytes of a line of a panel. */
-// @ts-ignore: decorator
-@inline
-export function panelRow(): usize {
-  return <usize>COLUMNS << 2
-}
-
-/** Bytes of the strips of A [m, k]. */
-// @ts-ignore: decorator
-@inline
-export function stripBytes(m: i32, k: i32): usize {
-  return <usize>((m + TILE_ROWS - 1) / TILE_ROWS) * <usize>k * STRIP_ROW
-}
+import { STRIP_ROW, TILE_ROW, TILE_ROWS } from './tile'
 
 /** Strips of A [m, k], or of Aᵀ [k, m] when transposed; rows lda bytes apart. Rows past m repeat the last, or are
  *  what follows it in memory. */
 export function packStrips(strips: usize, a: usize, lda: usize, m: i32, k: i32, transposed: bool): void {
-  for (let i = 0; i < m; i += TILE_ROWS) {
-    if (transposed) packColumns(strips, a + (<usize>i << 2), lda, k)
+  const strip = <usize>k * STRIP_ROW
+  let i = 0
+  if (transposed) {
+    // Four strips at a time: a line of the cache is read once.
+    for (; i + 4 * TILE_ROWS <= m; i += 4 * TILE_ROWS) {
+      packColumns(strips, strip, a + (<usize>i << 2), lda, k)
+      strips += 4 * strip
+    }
+  }
+  for (; i < m; i += TILE_ROWS) {
+    if (transposed) copyLines(strips, STRIP_ROW, a + (<usize>i << 2), lda, k)
     else packFour(strips, STRIP_ROW, a + <usize>i * lda, lda, min(m - i, TILE_ROWS), k)
-    strips += <usize>k * STRIP_ROW
+    strips += strip
   }
 }
 
-/** strip[p, 0..4) = Aᵀ[p, 0..4), rows of Aᵀ lda bytes apart. */
-function packColumns(strip: usize, a: usize, lda: usize, k: i32): void {
+/** Four neighbouring strips of Aᵀ. */
+function packColumns(strips: usize, strip: usize, a: usize, lda: usize, k: i32): void {
   for (let p = 0; p < k; p++) {
-    v128.store(strip, v128.load(a))
-    strip += STRIP_ROW
+    v128.store(strips, v128.load(a))
+    v128.store(strips + strip, v128.load(a, 16))
+    v128.store(strips + 2 * strip, v128.load(a, 32))
+    v128.store(strips + 3 * strip, v128.load(a, 48))
+    strips += STRIP_ROW
     a += lda
   }
 }
 
-/** panel[p, 0..COLUMNS) = B[p, 0..COLUMNS), rows of B ldb bytes apart. */
+/** The first four elements of k rows. */
+function copyLines(to: usize, line: usize, from: usize, ld: usize, k: i32): void {
+  for (let p = 0; p < k; p++) {
+    v128.store(to, v128.load(from))
+    to += line
+    from += ld
+  }
+}
+
+/** panel[p, 0..16) = B[p, 0..16), rows of B ldb bytes apart. */
 export function packRows(panel: usize, b: usize, ldb: usize, k: i32): void {
-  if (COLUMNS == 8) {
-    for (let p = 0; p < k; p++) {
-      copyEight(panel, b)
-      panel += 32
-      b += ldb
-    }
-  } else {
-    for (let p = 0; p < k; p++) {
-      copyEight(panel, b)
-      copyEight(panel + 32, b + 32)
-      panel += 64
-      b += ldb
-    }
+  for (let p = 0; p < k; p++) {
+    copyEight(panel, b)
+    copyEight(panel + 32, b + 32)
+    panel += TILE_ROW
+    b += ldb
   }
 }
 
@@ -112,7 +111,7 @@ export function interleave(to: usize, line: usize, b0: usize, b1: usize, b2: usi
  *  4, repeat the last. */
 export function packTransposed(panel: usize, b: usize, ldb: usize, k: i32, width: i32): void {
   for (let j = 0; j < width; j += 4) {
-    packFour(panel, panelRow(), b, ldb, min(width - j, 4), k)
+    packFour(panel, TILE_ROW, b, ldb, min(width - j, 4), k)
     panel += 16
     b += 4 * ldb
   }

@@ -2,15 +2,15 @@
 // a recurrent layer at every step, the keys and values of a head for every block of queries. Rows of A and C
 // may lie any distance apart.
 //
-//   packed   │ the first COLUMNS columns: k lines │ the next ones │ …      ⌈n / COLUMNS⌉ panels
+//   packed   │ 16 columns: k lines │ the next 16 │ …      ⌈n / 16⌉ panels
 
 import { at } from '../simd'
-import { packRows, packStrips, packTransposed, panelRow, stripBytes } from './pack'
-import { COLUMNS, multiplyPanel, ROWS, TILE_BYTES, TILE_ROWS, ZEROS } from './tile'
+import { packRows, packStrips, packTransposed } from './pack'
+import { multiplyPanel, ROWS, stripBytes, TILE_BYTES, TILE_COLUMNS, TILE_ROW, TILE_ROWS, ZEROS } from './tile'
 
 /** Bytes of a packed matrix [k, n]. */
 export function packedBytes(k: i32, n: i32): usize {
-  return <usize>((n + COLUMNS - 1) / COLUMNS) * <usize>k * panelRow()
+  return <usize>((n + TILE_COLUMNS - 1) / TILE_COLUMNS) * <usize>k * TILE_ROW
 }
 
 /** Bytes that a product with an A [m, k] works in: tiles and strips. */
@@ -20,10 +20,10 @@ export function productBytes(m: i32, k: i32): usize {
 
 /** Packs B [k, n], or [n, k] when transposed; rows of B ldb bytes apart. */
 export function packMatrix(packed: usize, b: usize, ldb: usize, k: i32, n: i32, transposed: bool): void {
-  for (let j = 0; j < n; j += COLUMNS) {
-    if (transposed) packTransposed(packed, b + <usize>j * ldb, ldb, k, min(n - j, COLUMNS))
+  for (let j = 0; j < n; j += TILE_COLUMNS) {
+    if (transposed) packTransposed(packed, b + <usize>j * ldb, ldb, k, min(n - j, TILE_COLUMNS))
     else packRows(packed, at(b, j), ldb, k)
-    packed += <usize>k * panelRow()
+    packed += <usize>k * TILE_ROW
   }
 }
 
@@ -33,14 +33,14 @@ export function multiplyPacked(
   c: usize, ldc: usize, a: usize, lda: usize, packed: usize, depth: i32, m: i32, n: i32, k: i32, buffer: usize, f: usize, ldf: usize,
 ): void {
   const strips = buffer + TILE_BYTES
-  const panel = <usize>depth * panelRow()
+  const panel = <usize>depth * TILE_ROW
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(m - i, ROWS)
     packStrips(strips, a + <usize>i * lda, lda, rows, k, false)
     let p = packed
-    for (let j = 0; j < n; j += COLUMNS) {
+    for (let j = 0; j < n; j += TILE_COLUMNS) {
       const from = f ? at(f + <usize>i * ldf, j) : ZEROS
-      multiplyPanel(at(c + <usize>i * ldc, j), ldc, rows, min(n - j, COLUMNS), strips, p, panelRow(), k, from, f ? ldf : 0, false, buffer)
+      multiplyPanel(at(c + <usize>i * ldc, j), ldc, rows, min(n - j, TILE_COLUMNS), strips, p, TILE_ROW, k, from, f ? ldf : 0, false, buffer)
       p += panel
     }
   }
@@ -53,14 +53,14 @@ export function multiplyTransposed(
   c: usize, ldc: usize, a: usize, lda: usize, packed: usize, m: i32, n: i32, k: i32, buffer: usize, lower: bool,
 ): void {
   const strip = buffer + TILE_BYTES
-  const panel = <usize>k * panelRow()
+  const panel = <usize>k * TILE_ROW
   for (let i = 0; i < m; i += TILE_ROWS) {
     const rows = min(m - i, TILE_ROWS)
     const skip = lower ? min(i, k) : 0
     packStrips(strip, at(a + <usize>skip * lda, i), lda, rows, k - skip, true)
-    let p = packed + <usize>skip * panelRow()
-    for (let j = 0; j < n; j += COLUMNS) {
-      multiplyPanel(at(c + <usize>i * ldc, j), ldc, rows, min(n - j, COLUMNS), strip, p, panelRow(), k - skip, ZEROS, 0, false, buffer)
+    let p = packed + <usize>skip * TILE_ROW
+    for (let j = 0; j < n; j += TILE_COLUMNS) {
+      multiplyPanel(at(c + <usize>i * ldc, j), ldc, rows, min(n - j, TILE_COLUMNS), strip, p, TILE_ROW, k - skip, ZEROS, 0, false, buffer)
       p += panel
     }
   }

@@ -6,8 +6,8 @@
 // The image is the input itself, or a copy with zeros around it: no loop tests for borders.
 
 import { at, four, storeLanes, sumLanes } from '../simd'
-import { copyEight, interleave, panelRow } from './pack'
-import { COLUMNS } from './tile'
+import { copyEight, interleave } from './pack'
+import { TILE_COLUMNS, TILE_ROW } from './tile'
 
 /** The list of whole numbers that a convolution is given; src/ops/conv.ts writes it in this order. */
 export const enum Geometry {
@@ -58,14 +58,18 @@ export function patchOffsets(offsets: usize, geometry: usize): void {
   }
 }
 
-/** Where the patch of position p starts in the image, in bytes. */
+/** Where the patches of output row y start in the image, in bytes. */
 // @ts-ignore: decorator
 @inline
-function patchStart(p: i32, geometry: usize): usize {
-  const outWidth = field(geometry, Geometry.outWidth)
-  const y = p / outWidth * field(geometry, Geometry.strideY)
-  const x = p % outWidth * field(geometry, Geometry.strideX)
-  return <usize>(y * field(geometry, Geometry.imageWidth) + x) << 2
+function rowStart(y: i32, geometry: usize): usize {
+  return <usize>y * rowStep(geometry)
+}
+
+/** Bytes of the image from one row of the output to the next. */
+// @ts-ignore: decorator
+@inline
+function rowStep(geometry: usize): usize {
+  return <usize>(field(geometry, Geometry.strideY) * field(geometry, Geometry.imageWidth)) << 2
 }
 
 /** The inside of `image` = the planes of x, and the other way round with `back`. */
@@ -95,39 +99,50 @@ export function copyInside(image: usize, x: usize, planes: i32, geometry: usize,
   }
 }
 
-/** panel[i, 0..n) = the n positions that follow `start` in one row of the output, for i < k. */
-function packRun(panel: usize, start: usize, offsets: usize, k: i32, n: i32, stride: i32): void {
+/** panel[i, 0..n) = the n positions that follow `start` in one row of the output, for i < k. Up to `room` elements of a
+ *  line are written. */
+function packRun(panel: usize, start: usize, offsets: usize, k: i32, n: i32, room: i32, stride: i32): void {
+  // What comes after is written later, or not used: whole vectors are quicker than their parts.
+  const whole = (n + 3) & ~3
+  const m = stride == 1 && whole <= room ? whole : n
   for (let i = 0; i < k; i++) {
     const p = start + <usize>load<u32>(at(offsets, i))
     let j = 0
     if (stride == 1) {
-      for (; j + 8 <= n; j += 8) copyEight(at(panel, j), at(p, j))
-      if (n & 4) {
+      for (; j + 8 <= m; j += 8) copyEight(at(panel, j), at(p, j))
+      if (m & 4) {
         v128.store(at(panel, j), v128.load(at(p, j)))
         j += 4
       }
     } else {
-      for (; j + 4 <= n; j += 4) v128.store(at(panel, j), four(at(p, j * stride), stride))
+      for (; j + 4 <= m; j += 4) v128.store(at(panel, j), four(at(p, j * stride), stride))
     }
-    for (; j < n; j++) store<f32>(at(panel, j), load<f32>(at(p, j * stride)))
-    panel += panelRow()
+    for (; j < m; j++) store<f32>(at(panel, j), load<f32>(at(p, j * stride)))
+    panel += TILE_ROW
   }
 }
 
-/** panel[i, j] = patches[i, p + j] for i < k, j < COLUMNS; what would lie past the last position is not written. */
+/** panel[i, j] = patches[i, p + j] for i < k, j < 16; what would lie past the last position is not written. */
 export function packPatches(panel: usize, image: usize, offsets: usize, k: i32, p: i32, positions: i32, geometry: usize): void {
   const outWidth = field(geometry, Geometry.outWidth)
   const stride = field(geometry, Geometry.strideX)
-  const end = min(p + COLUMNS, positions)
-  while (p < end) {
-    const n = min(outWidth - p % outWidth, end - p)
-    packRun(panel, image + patchStart(p, geometry), offsets, k, n, stride)
+  let room = TILE_COLUMNS
+  let left = min(room, positions - p)
+  let x = p % outWidth
+  let row = image + rowStart(p / outWidth, geometry)
+  while (left > 0) {
+    const n = min(outWidth - x, left)
+    packRun(panel, at(row, x * stride), offsets, k, n, room, stride)
     panel += <usize>n << 2
-    p += n
+    room -= n
+    left -= n
+    x = 0
+    row += rowStep(geometry)
   }
 }
 
-/** panel[p, j] = patches[k + j, from + p] for p < count and j < width: the other way round. */
+/** panel[p, j] = patches[k + j, from + p] for p < count and j < width: the other way round. Up to three lines more
+ *  are written. */
 export function packPatchesTransposed(
   panel: usize, image: usize, offsets: usize, k: i32, width: i32, from: i32, count: i32, geometry: usize,
 ): void {
@@ -144,14 +159,15 @@ export function packPatchesTransposed(
 function packFourRuns(panel: usize, p0: usize, p1: usize, p2: usize, p3: usize, from: i32, count: i32, geometry: usize): void {
   const outWidth = field(geometry, Geometry.outWidth)
   const stride = field(geometry, Geometry.strideX)
-  const end = from + count
-  while (from < end) {
-    const n = min(outWidth - from % outWidth, end - from)
-    const start = patchStart(from, geometry)
-    if (stride == 1) interleave(panel, panelRow(), p0 + start, p1 + start, p2 + start, p3 + start, n)
+  let x = from % outWidth
+  let row = rowStart(from / outWidth, geometry)
+  while (count > 0) {
+    const n = min(outWidth - x, count)
+    const start = at(row, x * stride)
+    if (stride == 1) interleave(panel, TILE_ROW, p0 + start, p1 + start, p2 + start, p3 + start, (n + 3) & ~3)
     else {
       for (let i = 0; i < n; i++) {
-        const to = panel + <usize>i * panelRow()
+        const to = panel + <usize>i * TILE_ROW
         const q = at(start, i * stride)
         store<f32>(to, load<f32>(p0 + q))
         store<f32>(to, load<f32>(p1 + q), 4)
@@ -159,43 +175,58 @@ function packFourRuns(panel: usize, p0: usize, p1: usize, p2: usize, p3: usize, 
         store<f32>(to, load<f32>(p3 + q), 12)
       }
     }
-    panel += <usize>n * panelRow()
-    from += n
+    panel += <usize>n * TILE_ROW
+    count -= n
+    x = 0
+    row += rowStep(geometry)
   }
 }
 
-/** patches[k, from + i] += factor · row[i] for i < count, in the image. */
-export function addPatchRow(image: usize, row: usize, factor: f32, from: i32, count: i32, geometry: usize): void {
+/** patches[k, from + i] += factor · line[i] for i < count, in the image. */
+export function addPatchRow(image: usize, line: usize, factor: f32, from: i32, count: i32, geometry: usize): void {
   const outWidth = field(geometry, Geometry.outWidth)
   const stride = field(geometry, Geometry.strideX)
-  const scale = f32x4.splat(factor)
-  let start = from
-  const end = from + count
-  while (start < end) {
-    const n = min(outWidth - start % outWidth, end - start)
-    const p = image + patchStart(start, geometry)
-    if (stride == 1) {
-      let i = 0
-      for (; i + 8 <= n; i += 8) {
-        const q = at(p, i)
-        const r = at(row, i)
-        const sum0 = f32x4.add(v128.load(q), f32x4.mul(scale, v128.load(r)))
-        const sum1 = f32x4.add(v128.load(q, 16), f32x4.mul(scale, v128.load(r, 16)))
-        v128.store(q, sum0)
-        v128.store(q, sum1, 16)
-      }
-      for (; i < n; i += 4) {
-        storeLanes(at(p, i), f32x4.add(v128.load(at(p, i)), f32x4.mul(scale, v128.load(at(row, i)))), n - i)
-      }
-    } else {
+  let x = from % outWidth
+  let row = image + rowStart(from / outWidth, geometry)
+  while (count > 0) {
+    const n = min(outWidth - x, count)
+    if (stride == 1) addRun(at(row, x), line, factor, n)
+    else {
       for (let i = 0; i < n; i++) {
-        const q = at(p, i * stride)
-        store<f32>(q, load<f32>(q) + factor * load<f32>(at(row, i)))
+        const q = at(row, (x + i) * stride)
+        store<f32>(q, load<f32>(q) + factor * load<f32>(at(line, i)))
       }
     }
-    row += <usize>n << 2
-    start += n
+    line += <usize>n << 2
+    count -= n
+    x = 0
+    row += rowStep(geometry)
   }
+}
+
+/** to += factor · line on n elements. */
+// @ts-ignore: decorator
+@inline
+function addRun(to: usize, line: usize, factor: f32, n: i32): void {
+  const scale = f32x4.splat(factor)
+  const end = at(to, n & ~7)
+  for (; to < end; to += 32, line += 32) {
+    const sum0 = f32x4.add(v128.load(to), f32x4.mul(scale, v128.load(line)))
+    const sum1 = f32x4.add(v128.load(to, 16), f32x4.mul(scale, v128.load(line, 16)))
+    v128.store(to, sum0)
+    v128.store(to, sum1, 16)
+  }
+  if (n & 4) {
+    v128.store(to, f32x4.add(v128.load(to), f32x4.mul(scale, v128.load(line))))
+    to += 16
+    line += 16
+  }
+  if (n & 2) {
+    v128.store64_lane(to, f32x4.add(v128.load64_zero(to), f32x4.mul(scale, v128.load64_zero(line))), 0)
+    to += 8
+    line += 8
+  }
+  if (n & 1) store<f32>(to, load<f32>(to) + factor * load<f32>(line))
 }
 
 /** out[p] = Σ weight[i] · patches[i, p] over i < k, for all positions: one channel alone. */

@@ -1,4 +1,4 @@
-// The micro-kernel: C = F + A · B for a panel of B and any number of strips of A, four rows each, in registers.
+// The micro-kernel: C = F + A · B for (half) a panel of B and any number of strips of A, four rows each, in registers.
 //
 //              B  [k, 16]                   rows ldb bytes apart
 //             ┌────┬────┬────┬────┐
@@ -26,16 +26,15 @@
 
 import { at, storeLanes } from '../simd'
 
-/** Columns of a full tile, 8 or 16: the host says which when it instantiates the core. A constant of the engine; no
- *  result depends on it. */
+/** Columns of a tile, 8 or 16: the host says which when it instantiates the core. No result depends on it. */
 // @ts-ignore: decorator
 @external("env", "tileColumns")
-export declare const COLUMNS: i32
+declare const COLUMNS: i32
 
 export const TILE_ROWS = 4
-/** Columns of the widest tile. */
+/** Columns of a panel: one tile, or two side by side. */
 export const TILE_COLUMNS = 16
-/** Bytes of a row of the widest tile. */
+/** Bytes of a line of a panel: a line of the cache. */
 export const TILE_ROW: usize = 4 * TILE_COLUMNS
 /** Rows of A that share one call, at most. */
 export const ROWS = 192
@@ -102,24 +101,39 @@ const widths: StaticArray<(c: usize, ldc: usize, a: usize, b: usize, ldb: usize,
   tiles4x4, tiles4x8, tiles4x16,
 ]
 
-/** C [rows, width] = F + A · B, or relu of it; up to ROWS rows, in strips, and COLUMNS columns.  Rows of B and, when it is
+/** C [rows, width] = F + A · B, or relu of it; up to ROWS rows, in strips, and 16 columns.  Rows of B and, when it is
  *  one row (ldf = 0), F are readable for 16 columns.  buffer: TILE_BYTES. */
 export function multiplyPanel(
   c: usize, ldc: usize, rows: i32, width: i32, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, relu: bool, buffer: usize,
+): void {
+  for (let j = 0; j < width; j += COLUMNS) {
+    multiplyColumns(at(c, j), ldc, rows, min(width - j, COLUMNS), a, at(b, j), ldb, k, at(f, j), ldf, buffer)
+  }
+  if (relu) clampRows(c, ldc, rows, width)
+}
+
+/** The same for one width of tile. */
+function multiplyColumns(
+  c: usize, ldc: usize, rows: i32, width: i32, a: usize, b: usize, ldb: usize, k: i32, f: usize, ldf: usize, buffer: usize,
 ): void {
   const kind = width > 8 ? 2 : width > 4 ? 1 : 0
   const multiply = unchecked(widths[kind])
   const whole = width == 4 << kind ? rows / TILE_ROWS : 0
   const done = whole * TILE_ROWS
   if (whole > 0) multiply(c, ldc, a, b, ldb, k, f, ldf, whole)
-  if (done < rows) {
-    const edge = c + <usize>done * ldc
-    const strip = a + <usize>(done * k) * 4
-    if (ldf) copyRows(buffer, TILE_ROW, f + <usize>done * ldf, ldf, rows - done, width)
-    multiply(buffer, TILE_ROW, strip, b, ldb, k, ldf ? buffer : f, ldf ? TILE_ROW : 0, (rows - done + TILE_ROWS - 1) / TILE_ROWS)
-    copyRows(edge, ldc, buffer, TILE_ROW, rows - done, width)
-  }
-  if (relu) clampRows(c, ldc, rows, width)
+  if (done == rows) return
+  const rest = rows - done
+  if (ldf) copyRows(buffer, TILE_ROW, f + <usize>done * ldf, ldf, rest, width)
+  const strips = (rest + TILE_ROWS - 1) / TILE_ROWS
+  multiply(buffer, TILE_ROW, a + stripBytes(done, k), b, ldb, k, ldf ? buffer : f, ldf ? TILE_ROW : 0, strips)
+  copyRows(c + <usize>done * ldc, ldc, buffer, TILE_ROW, rest, width)
+}
+
+/** Bytes of the strips of A [m, k]. */
+// @ts-ignore: decorator
+@inline
+export function stripBytes(m: i32, k: i32): usize {
+  return <usize>((m + TILE_ROWS - 1) / TILE_ROWS) * <usize>k * STRIP_ROW
 }
 
 function copyRows(to: usize, ldt: usize, from: usize, ldf: usize, rows: i32, width: i32): void {

@@ -9,11 +9,11 @@
 // A group of one input channel goes without products. geometry: see Geometry.
 
 import { In, Ints, OptionalIn, Out, Scratch } from '../abi'
-import { packFour, packRows, packStrips, panelRow, stripBytes } from '../gemm/pack'
+import { packFour, packRows, packStrips } from '../gemm/pack'
 import { addPatchRow, copyInside, correlatePlane, field, filterPlane, Geometry, packPatches, packPatchesTransposed, patchOffsets } from '../gemm/patches'
-import { COLUMNS, multiplyPanel, ROWS, STRIP_ROW, TILE_BYTES, TILE_ROW, TILE_ROWS, ZEROS } from '../gemm/tile'
+import { multiplyPanel, ROWS, STRIP_ROW, stripBytes, TILE_BYTES, TILE_COLUMNS, TILE_ROW, TILE_ROWS, ZEROS } from '../gemm/tile'
 import { at, storeLanes, sumLanes } from '../simd'
-import { PANEL } from './gemm'
+import { DEPTH } from './gemm'
 
 /** Floats between rows of patches that follow each other, beyond their length: rows of 4 KB would share cache sets. */
 export const ROW_GAP = 16
@@ -37,7 +37,7 @@ function isDepthwise(geometry: usize): bool {
 /** y = x ∗ weight + bias, or relu of it.  out: [batch, outChannels, outHeight, outWidth]; x: [batch, channels, height,
  *  width]; weight: [outChannels, channels / groups, kernelHeight, kernelWidth]; bias: [outChannels], or absent.
  *  buffer, in floats, with O = outChannels / groups: 192 × 16 for tiles, K for offsets, channels / groups × imageHeight ×
- *  imageWidth when padded, 16 O for biases, O rounded up to 4 × K for strips, min(16 K, 8192) for a panel, and 16 more. */
+ *  imageWidth when padded, 16 O for biases, O rounded up to 4 × K for strips, 16 × min(K, 512) for a panel, and 16 more. */
 export function conv2d(
   out: Out, x: In, weight: In, bias: OptionalIn, buffer: Scratch, geometry: Ints, relu: i32,
 ): void {
@@ -81,9 +81,8 @@ export function conv2d(
 
 /** W [O, K] as strips, one block of k after the other. */
 function packWeight(strips: usize, weight: usize, rowsO: i32, patch: i32): void {
-  const most = PANEL / COLUMNS
-  for (let start = 0; start < patch; start += most) {
-    const depth = min(patch - start, most)
+  for (let start = 0; start < patch; start += DEPTH) {
+    const depth = min(patch - start, DEPTH)
     packStrips(strips, at(weight, start), <usize>patch << 2, rowsO, depth, false)
     strips += stripBytes(rowsO, depth)
   }
@@ -108,19 +107,18 @@ function multiplyGroup(
   m: i32, k: i32, positions: i32, geometry: usize, relu: bool,
 ): void {
   const ldc = <usize>positions << 2
-  const most = PANEL / COLUMNS
   let start = 0
   do {
-    const depth = min(k - start, most)
+    const depth = min(k - start, DEPTH)
     const clamp = relu && start + depth == k
     const ldf = start > 0 ? ldc : TILE_ROW
-    for (let j = 0; j < positions; j += COLUMNS) {
+    for (let j = 0; j < positions; j += TILE_COLUMNS) {
       packPatches(panel, image, at(offsets, start), depth, j, positions, geometry)
       for (let i = 0; i < m; i += ROWS) {
         const c = at(out + <usize>i * ldc, j)
         const f = start > 0 ? c : starts + <usize>i * TILE_ROW
         const a = strips + stripBytes(i, depth)
-        multiplyPanel(c, ldc, min(m - i, ROWS), min(positions - j, COLUMNS), a, panel, panelRow(), depth, f, ldf, clamp, tile)
+        multiplyPanel(c, ldc, min(m - i, ROWS), min(positions - j, TILE_COLUMNS), a, panel, TILE_ROW, depth, f, ldf, clamp, tile)
       }
     }
     strips += stripBytes(m, depth)
@@ -131,8 +129,8 @@ function multiplyGroup(
 /** dw = Σ over images of dy · patchesᵀ.  dw: as weight; x, dy: as in conv2d; chunk: positions of an image in a product;
  *  images: how many images share one, 1 unless a chunk is all positions.
  *  buffer, in floats, with O = outChannels / groups, depth = images × chunk: 192 × 16 for tiles, K for offsets, images ×
- *  channels / groups × imageHeight × imageWidth when padded, O rounded up to 4 × depth for strips, 16 × depth for a
- *  panel, and 16 more. */
+ *  channels / groups × imageHeight × imageWidth when padded, O rounded up to 4 × depth for strips, 16 × (depth + 3) for
+ *  a panel, and 16 more. */
 export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: Ints, chunk: i32, images: i32): void {
   const batch = field(geometry, Geometry.batch)
   const groups = field(geometry, Geometry.groups)
@@ -186,14 +184,14 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
             packFour(to, STRIP_ROW, at(d, o * positions + from) + <usize>i * stepDy, <usize>positions << 2, min(rowsO - o, TILE_ROWS), count)
           }
         }
-        for (let k = 0; k < patch; k += COLUMNS) {
-          const width = min(patch - k, COLUMNS)
+        for (let k = 0; k < patch; k += TILE_COLUMNS) {
+          const width = min(patch - k, TILE_COLUMNS)
           for (let i = 0; i < together; i++) {
-            packPatchesTransposed(panel + <usize>(i * count) * panelRow(), image + <usize>i * stepImage, offsets, k, width, from, count, geometry)
+            packPatchesTransposed(panel + <usize>(i * count) * TILE_ROW, image + <usize>i * stepImage, offsets, k, width, from, count, geometry)
           }
           for (let o = 0; o < rowsO; o += ROWS) {
             const c = at(dw, o * patch + k)
-            multiplyPanel(c, ldc, min(rowsO - o, ROWS), width, strips + stripBytes(o, depth), panel, panelRow(), depth, c, ldc, false, buffer)
+            multiplyPanel(c, ldc, min(rowsO - o, ROWS), width, strips + stripBytes(o, depth), panel, TILE_ROW, depth, c, ldc, false, buffer)
           }
         }
       }
@@ -222,7 +220,7 @@ export function conv2dInput(dx: Out, dy: In, weight: In, buffer: Scratch, geomet
   const imageBytes = <usize>(channels * plane) << 2
   const strips = padded ? copied + imageBytes : copied
   const panels = strips + stripBytes(patch, depth)
-  const panel = <usize>depth * panelRow()
+  const panel = <usize>depth * TILE_ROW
   const lines = panels + (<usize>(chunk * depth) << 2)
   const ldc = <usize>(chunk + ROW_GAP) << 2
   const input = <usize>(channels * field(geometry, Geometry.height) * field(geometry, Geometry.width)) << 2
@@ -245,13 +243,13 @@ export function conv2dInput(dx: Out, dy: In, weight: In, buffer: Scratch, geomet
       } else {
         for (let from = 0; from < positions; from += chunk) {
           const count = min(chunk, positions - from)
-          for (let j = 0, p = panels; j < count; j += COLUMNS, p += panel) packRows(p, at(d, from + j), <usize>positions << 2, depth)
+          for (let j = 0, p = panels; j < count; j += TILE_COLUMNS, p += panel) packRows(p, at(d, from + j), <usize>positions << 2, depth)
           for (let k = 0; k < patch; k += PATCH_ROWS) {
             const rows = min(patch - k, PATCH_ROWS)
             // Whole strips: the lines have room for them.
             const computed = (rows + TILE_ROWS - 1) & -TILE_ROWS
-            for (let j = 0, p = panels; j < count; j += COLUMNS, p += panel) {
-              multiplyPanel(at(lines, j), ldc, computed, COLUMNS, strips + stripBytes(k, depth), p, panelRow(), depth, ZEROS, 0, false, buffer)
+            for (let j = 0, p = panels; j < count; j += TILE_COLUMNS, p += panel) {
+              multiplyPanel(at(lines, j), ldc, computed, TILE_COLUMNS, strips + stripBytes(k, depth), p, TILE_ROW, depth, ZEROS, 0, false, buffer)
             }
             for (let i = 0; i < rows; i++) {
               addPatchRow(image + <usize>load<u32>(at(offsets, k + i)), lines + <usize>i * ldc, 1, from, count, geometry)

@@ -1,24 +1,24 @@
 // Matrix products in the three layouts that training needs: NN (dX = dY · W), NT (Y = X · Wᵀ) and
 // TN (dW = dYᵀ · X). All run the same micro-kernels; packing serves the transposes.
 //
-//   for each block of k (1024)            a sum goes on where the block before has left it
-//     for each block of rows (192)        of A, in strips: 768 KB, stays in the second-level cache
-//       for each panel of B (8 columns)   packed: 32 KB, about the first-level cache
+//   for each block of k (512 or less)     a sum goes on where the block before has left it
+//     for each block of rows (192)        of A, in strips: 384 KB, stays in the second-level cache
+//       for each panel of B (16 columns)  packed: 32 KB, about the first-level cache
 //         micro-kernel                    for each strip of A (4 rows)
 
 import { In, OptionalIn, Out, Scratch } from '../abi'
-import { packRows, packStrips, packTransposed, panelRow, stripBytes } from '../gemm/pack'
-import { COLUMNS, multiplyPanel, ROWS, TILE_BYTES, ZEROS } from '../gemm/tile'
+import { packRows, packStrips, packTransposed } from '../gemm/pack'
+import { multiplyPanel, ROWS, TILE_BYTES, TILE_COLUMNS, TILE_ROW, ZEROS } from '../gemm/tile'
 import { at } from '../simd'
 
-/** Numbers in a panel: k in a block times columns. */
-export const PANEL = 8192
+/** k in a block, at most. */
+export const DEPTH = 512
 /** Rows of A from which copying a row-major panel pays for itself. */
 const PACKING_ROWS = 48
 
 /** out = A · B + bias, or relu of it.  out: [m, n]; bias: [n], or absent.
  *  A: [m, k], or [k, m] with transposeA; B: [k, n], or [n, k] with transposeB.
- *  buffer, in floats: 192 × 16 for tiles, min(16 k, 8192) for a panel, min(m, 192) rounded up to 4 × min(k, 1024) for
+ *  buffer, in floats: 192 × 16 for tiles, 16 × min(k, 512) for a panel, min(m, 192) rounded up to 4 × min(k, 512) for
  *  strips. */
 export function gemm(
   out: Out, a: In, b: In, bias: OptionalIn, buffer: Scratch,
@@ -27,11 +27,13 @@ export function gemm(
   const ldc = <usize>n << 2
   const ldb = <usize>(transposeB ? k : n) << 2
   const lda = <usize>(transposeA ? m : k) << 2
-  const most = PANEL / COLUMNS
+  // Blocks of equal depth: 784 is 392 + 392.
+  const blocks = max((k + DEPTH - 1) / DEPTH, 1)
+  const most = (k + blocks - 1) / blocks
   const panel = buffer + TILE_BYTES
-  const strips = panel + <usize>min(k, most) * panelRow()
+  const strips = panel + <usize>most * TILE_ROW
   const packed = transposeB || m >= PACKING_ROWS
-  const rowB = packed ? panelRow() : ldb
+  const rowB = packed ? TILE_ROW : ldb
   let start = 0
   do {
     const depth = min(k - start, most)
@@ -40,8 +42,8 @@ export function gemm(
     for (let i = 0; i < m; i += ROWS) {
       const rows = min(m - i, ROWS)
       packStrips(strips, transposeA ? at(a + <usize>start * lda, i) : at(a + <usize>i * lda, start), lda, rows, depth, transposeA != 0)
-      for (let j = 0; j < n; j += COLUMNS) {
-        const width = min(n - j, COLUMNS)
+      for (let j = 0; j < n; j += TILE_COLUMNS) {
+        const width = min(n - j, TILE_COLUMNS)
         let blockB = transposeB ? at(b + <usize>j * ldb, start) : at(b + <usize>start * ldb, j)
         if (transposeB) packTransposed(panel, blockB, ldb, depth, width)
         else if (packed) packRows(panel, blockB, ldb, depth)

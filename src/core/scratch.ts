@@ -1,4 +1,4 @@
-import { PANEL, ROWS, TILE_COLUMNS, TILE_ROWS } from './commands.ts'
+import { DEPTH, ROWS, TILE_COLUMNS, TILE_ROWS } from './commands.ts'
 
 // What the kernels of matrix products work in, in floats: tiles at edges, strips of A, panels of B (assembly/gemm/pack.ts).
 
@@ -15,6 +15,6 @@ export const panelFloats = (k: number, n: number): number => k * up(n, TILE_COLU
 /** Tiles, and strips of the rows of A [m, k] that are packed at a time. */
 export const productFloats = (m: number, k: number): number => TILE_FLOATS + stripFloats(Math.min(m, ROWS), k)
 
-/** gemm with A [m, k], in bytes. A block has at most PANEL / 8 of k. */
+/** gemm with A [m, k], in bytes: a block of k at a time. */
 export const gemmBytes = (m: number, k: number): number =>
-  4 * (productFloats(m, Math.min(k, PANEL / 8)) + Math.min(TILE_COLUMNS * k, PANEL))
+  4 * (productFloats(m, Math.min(k, DEPTH)) + TILE_COLUMNS * Math.min(k, DEPTH))

@@ -101,8 +101,8 @@ function plan(g: Geometry) {
     ],
     chunk,
     images,
-    forward: 4 * (common + oneGroup + 16 * rows + stripFloats(rows, patch) + Math.min(16 * patch, core.PANEL)),
-    weight: 4 * (common + images * oneGroup + stripFloats(rows, images * chunk) + panelFloats(images * chunk, 1)),
+    forward: 4 * (common + oneGroup + 16 * rows + stripFloats(rows, patch) + 16 * Math.min(patch, core.DEPTH)),
+    weight: 4 * (common + images * oneGroup + stripFloats(rows, images * chunk) + panelFloats(images * chunk + 3, 1)),
     input: 4 * (common + oneGroup + stripFloats(patch, rows) + rows * chunk + core.PATCH_ROWS * (chunk + core.ROW_GAP)),
   }
 }
