@@ -4,7 +4,13 @@ import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { currentTrace, emit, withScratch } from '../core/engine.ts'
 import { exp, mul, sub } from '../ops/elementwise.ts'
-import { defaultGenerator, normal as drawNormal, uniform as drawUniform, Generator } from '../ops/random.ts'
+import {
+  BLOCK_BYTES,
+  defaultGenerator,
+  normal as drawNormal,
+  uniform as drawUniform,
+  Generator,
+} from '../ops/random.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -43,12 +49,12 @@ function generatorOf(op: string, { generator }: Drawn): Generator {
 }
 
 function fillUniform(x: Tensor, low: number, high: number, generator: Generator): Tensor {
-  withScratch(16, 'nn.init', (block) => emit(core.uniform(x, generator.operand, block, low, high, x.size)))
+  withScratch(BLOCK_BYTES, 'nn.init', (block) => emit(core.uniform(x, generator.operand, block, low, high, x.size)))
   return x
 }
 
 function fillNormal(x: Tensor, mean: number, std: number, generator: Generator): Tensor {
-  withScratch(16, 'nn.init', (block) => emit(core.normal(x, generator.operand, block, mean, std, x.size)))
+  withScratch(BLOCK_BYTES, 'nn.init', (block) => emit(core.normal(x, generator.operand, block, mean, std, x.size)))
   return x
 }
 
