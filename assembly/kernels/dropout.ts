@@ -13,12 +13,12 @@ function lanesOf(bits: i32, factor: v128): v128 {
 }
 
 /** out = x factor with probability 1 - p, else x 0.  out, x: [n]; kept: one byte for four elements, its bits say
- *  which were kept; block: 4 words. Element i is kept where number i of the draw (in [0, 1)) is >= p. */
+ *  which were kept; block: 16 words. Element i is kept where number i of the draw (in [0, 1)) is >= p. */
 export function dropout(out: Out, kept: Out, generator: InOut, block: Scratch, x: In, p: f32, factor: f32, n: i32): void {
   const f = f32x4.splat(factor)
   const limit = f32x4.splat(p)
   for (let i = 0; i < n; i += 4) {
-    const bits = i32x4.bitmask(f32x4.ge(uniform4(generator, block, i >> 2), limit))
+    const bits = i32x4.bitmask(f32x4.ge(uniform4(generator, block, i), limit))
     store<u8>(kept + (i >> 2), bits)
     storeLanes(at(out, i), f32x4.mul(v128.load(at(x, i)), lanesOf(bits, f)), n - i)
   }

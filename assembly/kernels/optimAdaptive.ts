@@ -4,7 +4,7 @@
 
 import { In, InOut, Ints, OptionalInOut } from '../abi'
 import { at } from '../simd'
-import { COUNTERS, power, signOf, signTimes, splat } from './optim'
+import { COUNTERS, mix, power, signOf, signTimes, splat } from './optim'
 
 /** Below this a mean of squares becomes 0. */
 // @ts-ignore: decorator
@@ -18,13 +18,6 @@ function leastSquare(eps: usize): v128 {
 @inline
 function flush(x: v128, least: v128): v128 {
   return v128.andnot(x, f32x4.lt(f32x4.abs(x), least))
-}
-
-/** keep · x + take · y */
-// @ts-ignore: decorator
-@inline
-function mix(x: v128, keep: v128, y: v128, take: v128): v128 {
-  return f32x4.add(f32x4.mul(x, keep), f32x4.mul(y, take))
 }
 
 /** ± grad + decay · param */

@@ -106,48 +106,61 @@ function odd(p: usize): v128 {
   return v128.shuffle<f32>(v128.load(p), v128.load(p, 16), 1, 3, 5, 7)
 }
 
-/** maxPool2d with windows of 2×2, side by side; a last odd row or column is left out. */
+/** out = the largest of the window at p of a plane, argmax = where it lies, given `first`, the place of p. */
+function maxOfWindow(out: usize, argmax: usize, p: usize, first: i32, width: i32): void {
+  let best = load<f32>(p)
+  let place = 0
+  for (let i = 1; i < 4; i++) {
+    const step = (i & 1) + (i >> 1) * width
+    const v = load<f32>(at(p, step))
+    if (v > best || v != v) {
+      best = v
+      place = step
+    }
+  }
+  store<f32>(out, best)
+  store<i32>(argmax, first + place)
+}
+
+/** maxPool2d with windows of 2×2, side by side; a last odd row or column is left out. The last four columns of a row
+ *  may be computed a second time, together; windows with a NaN go one by one. */
 export function maxPool2x2(out: Out, argmax: Out, x: In, planes: i32, height: i32, width: i32): void {
   const outHeight = height >> 1
   const outWidth = width >> 1
   const line = <usize>width << 2
+  const steps = i32x4(0, 2, 4, 6)
+  const right = i32x4.splat(1)
+  const below = i32x4.splat(width)
+  const across = i32x4.splat(width + 1)
   for (let c = 0; c < planes; c++) {
     for (let y = 0; y < outHeight; y++) {
-      const p = at(x, 2 * y * width)
       const first = 2 * y * width
+      const p = at(x, first)
       let j = 0
-      for (; j + 4 <= outWidth; j += 4) {
-        const q = at(p, 2 * j)
-        const place = i32x4.add(i32x4.splat(first + 2 * j), i32x4(0, 2, 4, 6))
-        let m = even(q)
-        let k = place
-        let v = odd(q)
-        let better = beats(v, m)
-        m = v128.bitselect(v, m, better)
-        k = v128.bitselect(i32x4.add(place, i32x4.splat(1)), k, better)
-        v = even(q + line)
-        better = beats(v, m)
-        m = v128.bitselect(v, m, better)
-        k = v128.bitselect(i32x4.add(place, i32x4.splat(width)), k, better)
-        v = odd(q + line)
-        better = beats(v, m)
-        v128.store(at(out, j), v128.bitselect(v, m, better))
-        v128.store(at(argmax, j), v128.bitselect(i32x4.add(place, i32x4.splat(width + 1)), k, better))
-      }
-      for (; j < outWidth; j++) {
-        let best = load<f32>(at(p, 2 * j))
-        let place = first + 2 * j
-        for (let i = 1; i < 4; i++) {
-          const at0 = 2 * j + (i & 1) + (i >> 1) * width
-          const v = load<f32>(at(p, at0))
-          if (v > best || v != v) {
-            best = v
-            place = first + at0
+      if (outWidth >= 4) {
+        for (; j < outWidth; j += 4) {
+          j = min(j, outWidth - 4)
+          const q = at(p, 2 * j)
+          const v0 = even(q)
+          const v1 = odd(q)
+          const v2 = even(q + line)
+          const v3 = odd(q + line)
+          // Nothing is NaN where the sum is not; the sum of infinities may be.
+          const sum = f32x4.add(f32x4.add(v0, v1), f32x4.add(v2, v3))
+          if (v128.any_true(f32x4.ne(sum, sum))) {
+            for (let i = j; i < j + 4; i++) maxOfWindow(at(out, i), at(argmax, i), at(p, 2 * i), first + 2 * i, width)
+            continue
           }
+          let place = v128.and(right, f32x4.gt(v1, v0))
+          let most = f32x4.pmax(v0, v1)
+          place = v128.bitselect(below, place, f32x4.gt(v2, most))
+          most = f32x4.pmax(most, v2)
+          place = v128.bitselect(across, place, f32x4.gt(v3, most))
+          v128.store(at(out, j), f32x4.pmax(most, v3))
+          v128.store(at(argmax, j), i32x4.add(place, i32x4.add(i32x4.splat(first + 2 * j), steps)))
         }
-        store<f32>(at(out, j), best)
-        store<i32>(at(argmax, j), place)
       }
+      for (; j < outWidth; j++) maxOfWindow(at(out, j), at(argmax, j), at(p, 2 * j), first + 2 * j, width)
       out += <usize>outWidth << 2
       argmax += <usize>outWidth << 2
     }
@@ -166,7 +179,8 @@ export function maxPool2x2Backward(dx: Out, dy: In, argmax: In, planes: i32, hei
       const p = at(dx, 2 * y * width)
       const first = 2 * y * width
       let j = 0
-      for (; j + 4 <= outWidth; j += 4) {
+      for (; j < outWidth && outWidth >= 4; j += 4) {
+        j = min(j, outWidth - 4)
         const d = v128.load(at(dy, j))
         const k = v128.load(at(argmax, j))
         const q = at(p, 2 * j)

@@ -6,14 +6,14 @@ import { at64, drain, offer, rank } from '../order'
 import { nextDraw, philox, uniform4 } from '../random'
 import { at, storeLanes } from '../simd'
 
-/** out = 1 with probability p, else 0.  out, p: [n]; block: 4 words. Refuses a p outside [0, 1]. */
+/** out = 1 with probability p, else 0.  out, p: [n]; block: 16 words. Refuses a p outside [0, 1]. */
 export function bernoulli(out: Out, generator: InOut, block: Scratch, p: In, n: i32): i32 {
   for (let i = 0; i < n; i++) {
     const share = load<f32>(at(p, i))
     if (!(share >= 0 && share <= 1)) return i + 1
   }
   for (let i = 0; i < n; i += 4) {
-    const hit = f32x4.lt(uniform4(generator, block, i >> 2), v128.load(at(p, i)))
+    const hit = f32x4.lt(uniform4(generator, block, i), v128.load(at(p, i)))
     storeLanes(at(out, i), v128.and(hit, f32x4.splat(1)), n - i)
   }
   nextDraw(generator)

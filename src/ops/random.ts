@@ -8,8 +8,8 @@ import { releaseWith, type Storage } from '../core/storage.ts'
 import type { Shape } from '../tensor/shape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 
-/** Scratch of a kernel that draws: one block of the generator. */
-export const BLOCK_BYTES = 16
+/** Scratch of a kernel that draws: four blocks of the generator. */
+export const BLOCK_BYTES = 64
 
 /** Philox4x32-10: a seed, and how many draws were taken. */
 export class Generator {
