@@ -5,12 +5,13 @@ import {
   conv1d,
   conv2d,
   convTranspose2d,
+  lengthwise,
   type Pair,
   pair,
 } from '../ops/conv.ts'
 import type { Value } from '../ops/input.ts'
 import type { Generator } from '../ops/random.ts'
-import { checkWhole, checkWholes, unexpected } from '../tensor/checks.ts'
+import { checkWholes, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -27,174 +28,129 @@ export interface Conv1dOptions extends ConvOptions1d, Learned {}
 export interface Conv2dOptions extends ConvOptions, Learned {}
 export interface ConvTranspose2dOptions extends ConvTransposeOptions, Learned {}
 
-function checkChannels(layer: string, inChannels: number, outChannels: number, groups: number): void {
-  checkWholes(layer, { inChannels, outChannels, groups })
-  if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-    throw unexpected(layer, 'groups', groups, `a divisor of inChannels ${inChannels} and outChannels ${outChannels}`)
-  }
+/** What the functions take, in full. */
+interface Settings {
+  stride: Pair
+  padding: Pair | 'same' | 'valid'
+  dilation: Pair
+  groups: number
+  outputPadding?: Pair
 }
 
 const asTuple = (list: readonly number[]): string => (list.length === 1 ? `(${list[0]},)` : `(${list.join(', ')})`)
 
-/** The options that differ from the defaults, as PyTorch prints them. */
-function described(channels: readonly number[], kernel: readonly number[], options: ConvOptions & Learned): string {
-  const list = (value: Pair): readonly number[] => (typeof value === 'number' ? kernel.map(() => value) : value)
-  const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true } = options
-  const parts = [...channels.map(String), `kernelSize=${asTuple(kernel)}`, `stride=${asTuple(list(stride))}`]
-  if (typeof padding === 'string') parts.push(`padding=${padding}`)
-  else if (list(padding).some((n) => n !== 0)) parts.push(`padding=${asTuple(list(padding))}`)
-  if (list(dilation).some((n) => n !== 1)) parts.push(`dilation=${asTuple(list(dilation))}`)
-  if (groups !== 1) parts.push(`groups=${groups}`)
-  if (!bias) parts.push('bias=false')
-  return parts.join(', ')
-}
+/** What convolutions share. `axes`: how many they go along; `transposed`: the weight is [inChannels, outChannels / groups,
+ *  ...kernel], not [outChannels, inChannels / groups, ...kernel]. */
+abstract class Conv<O extends Settings> extends Module {
+  readonly weight: Parameter
+  readonly bias: Parameter | null
+  protected readonly settings: O
+  readonly #transposed: boolean
 
-/** Splits off what the functions do not take. */
-function forFunction<O extends Learned>({ bias: _, generator: __, ...rest }: O): Omit<O, keyof Learned> {
-  return rest
+  protected constructor(
+    layer: string,
+    axes: 1 | 2,
+    inChannels: number,
+    outChannels: number,
+    kernelSize: Pair,
+    options: Partial<Settings> & Learned,
+    transposed = false,
+  ) {
+    super()
+    const { bias, generator, ...settings } = settle(layer, options, {
+      stride: 1,
+      padding: 0,
+      ...((transposed && { outputPadding: 0 }) as { outputPadding: number | undefined }),
+      dilation: 1,
+      groups: 1,
+      generator: undefined,
+      bias: true,
+    })
+    const { groups, padding } = settings
+    checkWholes(layer, { inChannels, outChannels, groups })
+    if (inChannels % groups !== 0 || outChannels % groups !== 0)
+      throw unexpected(layer, 'groups', groups, `a divisor of inChannels ${inChannels} and outChannels ${outChannels}`)
+    const sizes = (name: string, value: Pair, least: number): readonly number[] =>
+      axes === 1 ? lengthwise(layer, name, value, least, 1).slice(1) : pair(layer, name, value, least)
+    const kernel = sizes('kernelSize', kernelSize, 1)
+    const stride = sizes('stride', settings.stride, 1)
+    const dilation = sizes('dilation', settings.dilation, 1)
+    if (transposed || typeof padding !== 'string') sizes('padding', padding as Pair, 0)
+    else if (padding !== 'same' && padding !== 'valid')
+      throw unexpected(layer, 'padding', `'${padding}'`, "a number, a pair, 'same' or 'valid'")
+    else if (padding === 'same' && stride.some((n) => n !== 1))
+      throw new RangeError(`${layer}: padding 'same' with stride ${show(stride)}, expected stride 1`)
+    const added = sizes('outputPadding', settings.outputPadding ?? 0, 0)
+    if (added.some((n, i) => n >= Math.max(stride[i] as number, dilation[i] as number)))
+      throw unexpected(
+        layer,
+        'outputPadding',
+        show(added),
+        `less than stride ${show(stride)} or dilation ${show(dilation)}`,
+      )
+    const [rows, columns] = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups]
+    const fanIn = kernel.reduce((product, size) => product * size, columns)
+    this.settings = settings as unknown as O
+    this.#transposed = transposed
+    this.weight = uniformFan([rows, columns, ...kernel], fanIn, generator)
+    this.bias = bias ? uniformFan([outChannels], fanIn, generator) : null
+  }
+
+  /** The options that differ from the defaults, as PyTorch prints them. */
+  override extraRepr(): string {
+    const [rows, part, ...kernel] = this.weight.shape as [number, number, ...number[]]
+    const { stride, padding, dilation, groups, outputPadding = 0 }: Settings = this.settings
+    const list = (value: Pair): readonly number[] => (typeof value === 'number' ? kernel.map(() => value) : value)
+    const unusual = (name: string, value: Pair, usual: number): string[] =>
+      list(value).every((n) => n === usual) ? [] : [`${name}=${asTuple(list(value))}`]
+    return [
+      ...(this.#transposed ? [rows, part * groups] : [part * groups, rows]),
+      `kernelSize=${asTuple(kernel)}`,
+      `stride=${asTuple(list(stride))}`,
+      ...(typeof padding === 'string' ? [`padding=${padding}`] : unusual('padding', padding, 0)),
+      ...unusual('dilation', dilation, 1),
+      ...(groups === 1 ? [] : [`groups=${groups}`]),
+      ...(this.bias ? [] : ['bias=false']),
+      ...unusual('outputPadding', outputPadding, 0),
+    ].join(', ')
+  }
 }
 
 /** y = x ∗ weight + bias on images.  x: [batch, inChannels, height, width], y: [batch, outChannels, height', width'] (see
  *  conv2d); weight: [outChannels, inChannels / groups, kernelHeight, kernelWidth], bias: [outChannels], both from
  *  U(±1/√fanIn), fanIn = inChannels / groups × kernel. Throws where channels do not fit. torch.nn.Conv2d. */
-export class Conv2d extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter | null
-  readonly #options: Conv2dOptions
-
+export class Conv2d extends Conv<Required<ConvOptions>> {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
-    super()
-    const layer = 'nn.Conv2d'
-    const { groups, padding, stride, dilation, bias, generator } = settle(layer, options, {
-      stride: 1,
-      padding: 0,
-      dilation: 1,
-      groups: 1,
-      generator: undefined,
-      bias: true,
-    })
-    checkChannels(layer, inChannels, outChannels, groups)
-    const kernel = pair(layer, 'kernelSize', kernelSize, 1)
-    const steps = pair(layer, 'stride', stride, 1)
-    pair(layer, 'dilation', dilation, 1)
-    checkPadding(layer, padding, steps, (value) => pair(layer, 'padding', value, 0))
-    const part = inChannels / groups
-    const fanIn = part * kernel[0] * kernel[1]
-    this.#options = { ...options }
-    this.weight = uniformFan([outChannels, part, ...kernel], fanIn, generator)
-    this.bias = bias ? uniformFan([outChannels], fanIn, generator) : null
+    super('nn.Conv2d', 2, inChannels, outChannels, kernelSize, options)
   }
 
   forward(input: Value): Tensor {
-    return conv2d(input, this.weight, this.bias, forFunction(this.#options))
+    return conv2d(input, this.weight, this.bias, this.settings)
   }
-
-  override extraRepr(): string {
-    const [out, part, ...kernel] = this.weight.shape as [number, number, ...number[]]
-    return described([part * (this.#options.groups ?? 1), out], kernel, this.#options)
-  }
-}
-
-function checkPadding(
-  layer: string,
-  padding: Pair | string,
-  stride: readonly number[],
-  check: (value: Pair) => unknown,
-): void {
-  if (typeof padding !== 'string') check(padding)
-  else if (padding !== 'same' && padding !== 'valid')
-    throw unexpected(layer, 'padding', `'${padding}'`, "a number, a pair, 'same' or 'valid'")
-  else if (padding === 'same' && stride.some((n) => n !== 1))
-    throw new RangeError(`${layer}: padding 'same' with stride ${show(stride)}, expected stride 1`)
 }
 
 /** y = x ∗ weight + bias along one axis.  x: [batch, inChannels, length], y: [batch, outChannels, length'] (see conv1d);
  *  weight: [outChannels, inChannels / groups, kernelSize], bias: [outChannels], both from U(±1/√fanIn), fanIn = inChannels
  *  / groups × kernelSize. Throws where channels do not fit. torch.nn.Conv1d. */
-export class Conv1d extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter | null
-  readonly #options: Conv1dOptions
-
+export class Conv1d extends Conv<Required<ConvOptions1d>> {
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dOptions = {}) {
-    super()
-    const layer = 'nn.Conv1d'
-    const { groups, padding, stride, dilation, bias, generator } = settle(layer, options, {
-      stride: 1,
-      padding: 0,
-      dilation: 1,
-      groups: 1,
-      generator: undefined,
-      bias: true,
-    })
-    checkChannels(layer, inChannels, outChannels, groups)
-    checkWholes(layer, { kernelSize, stride, dilation })
-    checkPadding(layer, padding, [stride], (value) => checkWhole(layer, 'padding', value, 0))
-    const part = inChannels / groups
-    this.#options = { ...options }
-    this.weight = uniformFan([outChannels, part, kernelSize], part * kernelSize, generator)
-    this.bias = bias ? uniformFan([outChannels], part * kernelSize, generator) : null
+    super('nn.Conv1d', 1, inChannels, outChannels, kernelSize, options)
   }
 
   forward(input: Value): Tensor {
-    return conv1d(input, this.weight, this.bias, forFunction(this.#options))
-  }
-
-  override extraRepr(): string {
-    const [out, part, ...kernel] = this.weight.shape as [number, number, ...number[]]
-    return described([part * (this.#options.groups ?? 1), out], kernel, this.#options)
+    return conv1d(input, this.weight, this.bias, this.settings)
   }
 }
 
 /** The transposed convolution, which enlarges images (see convTranspose2d).  x: [batch, inChannels, height, width], y:
  *  [batch, outChannels, height', width']; weight: [inChannels, outChannels / groups, kernelHeight, kernelWidth], bias:
  *  [outChannels], both from U(±1/√fanIn), fanIn = outChannels / groups × kernel. torch.nn.ConvTranspose2d. */
-export class ConvTranspose2d extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter | null
-  readonly #options: ConvTranspose2dOptions
-
+export class ConvTranspose2d extends Conv<Required<ConvTransposeOptions>> {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: ConvTranspose2dOptions = {}) {
-    super()
-    const layer = 'nn.ConvTranspose2d'
-    const { groups, bias, generator, stride, padding, outputPadding, dilation } = settle(layer, options, {
-      stride: 1,
-      padding: 0,
-      dilation: 1,
-      groups: 1,
-      generator: undefined,
-      outputPadding: 0,
-      bias: true,
-    })
-    checkChannels(layer, inChannels, outChannels, groups)
-    const kernel = pair(layer, 'kernelSize', kernelSize, 1)
-    const steps = pair(layer, 'stride', stride, 1)
-    const spread = pair(layer, 'dilation', dilation, 1)
-    pair(layer, 'padding', padding, 0)
-    const added = pair(layer, 'outputPadding', outputPadding, 0)
-    if (added.some((n, i) => n >= Math.max(steps[i] as number, spread[i] as number)))
-      throw unexpected(
-        layer,
-        'outputPadding',
-        show(added),
-        `less than stride ${show(steps)} or dilation ${show(spread)}`,
-      )
-    const part = outChannels / groups
-    const fanIn = part * kernel[0] * kernel[1]
-    this.#options = { ...options }
-    this.weight = uniformFan([inChannels, part, ...kernel], fanIn, generator)
-    this.bias = bias ? uniformFan([outChannels], fanIn, generator) : null
+    super('nn.ConvTranspose2d', 2, inChannels, outChannels, kernelSize, options, true)
   }
 
   forward(input: Value): Tensor {
-    return convTranspose2d(input, this.weight, this.bias, forFunction(this.#options))
-  }
-
-  override extraRepr(): string {
-    const [inChannels, part, ...kernel] = this.weight.shape as [number, number, ...number[]]
-    const { outputPadding = 0 } = this.#options
-    const text = described([inChannels, part * (this.#options.groups ?? 1)], kernel, this.#options)
-    const added = pair('nn.ConvTranspose2d', 'outputPadding', outputPadding, 0)
-    return added.some((n) => n > 0) ? `${text}, outputPadding=${asTuple(added)}` : text
+    return convTranspose2d(input, this.weight, this.bias, this.settings)
   }
 }

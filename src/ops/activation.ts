@@ -7,7 +7,7 @@ import { checkNumber, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
 
 function activation(
@@ -18,19 +18,12 @@ function activation(
   from: 'output' | 'input' = 'output',
 ): Tensor {
   const a = float(name, 'x', x)
-  const y = empty(name, a.shape)
-  emit(forward(y, a, a.size))
+  const y = computed(name, a.shape, (y) => forward(y, a, a.size))
   return record(
     name,
     y,
     [a],
-    [
-      (dy) => {
-        const dx = empty(`${name} gradient`, a.shape)
-        emit(backward(dx, dy, from === 'output' ? y : a, a.size))
-        return dx
-      },
-    ],
+    [(dy) => computed(`${name} gradient`, a.shape, (dx) => backward(dx, dy, from === 'output' ? y : a, a.size))],
   )
 }
 
@@ -146,8 +139,7 @@ export function prelu(x: Value, weight: Tensor): Tensor {
     )
   const outer = single ? 1 : (a.shape[0] as number)
   const inner = single ? a.size : sizeOf(a.shape.slice(2))
-  const out = empty('prelu', a.shape)
-  emit(core.prelu(out, a, w, outer, w.size, inner))
+  const out = computed('prelu', a.shape, (out) => core.prelu(out, a, w, outer, w.size, inner))
   const { inputs, rules } = together([a, w], (dy, [, learns]) => {
     const dx = empty('prelu gradient', a.shape)
     const dweight = learns ? empty('prelu gradient', w.shape) : null
@@ -166,21 +158,15 @@ export function glu(x: Value, axis = -1): Tensor {
     throw new RangeError(`glu: axis ${d} of x ${show(a.shape)} has size ${size}, expected an even size, to halve`)
   const rows = sizeOf(a.shape.slice(0, d))
   const half = (size / 2) * sizeOf(a.shape.slice(d + 1))
-  const out = empty(
+  const out = computed(
     'glu',
     a.shape.map((n, i) => (i === d ? n / 2 : n)),
+    (out) => core.glu(out, a, rows, half),
   )
-  emit(core.glu(out, a, rows, half))
   return record(
     'glu',
     out,
     [a],
-    [
-      (dy) => {
-        const dx = empty('glu gradient', a.shape)
-        emit(core.gluBackward(dx, dy, a, rows, half))
-        return dx
-      },
-    ],
+    [(dy) => computed('glu gradient', a.shape, (dx) => core.gluBackward(dx, dy, a, rows, half))],
   )
 }

@@ -8,7 +8,7 @@ import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record, together } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { reshape, to, transpose } from './copy.ts'
 import { zeros } from './create.ts'
@@ -217,10 +217,7 @@ export function rotary(x: Value, cosines: Tensor, sines: Tensor, options: Rotary
         `rotary: ${['cosines', 'sines'][i]} have shape ${show(table.shape)}, expected ${show([T, D / 2])} for x ${show(a.shape)}`,
       )
   const batch = T * D === 0 ? 0 : a.size / (T * D)
-  const turn = (source: Tensor, sign: number): Tensor => {
-    const out = empty('rotary', a.shape)
-    emit(core.rotary(out, source, ...tables, batch, T, D, Number(interleaved), sign))
-    return out
-  }
+  const turn = (source: Tensor, sign: number): Tensor =>
+    computed('rotary', a.shape, (out) => core.rotary(out, source, ...tables, batch, T, D, Number(interleaved), sign))
   return record('rotary', turn(a, 1), [a], [(dy) => turn(dy, -1)])
 }

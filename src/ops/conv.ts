@@ -8,7 +8,7 @@ import { misshaped, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { reshape } from './copy.ts'
 import { add } from './elementwise.ts'
 import { float, type Value } from './input.ts'
@@ -132,9 +132,7 @@ function products(op: string, g: Geometry) {
 
 function sumChannels(op: string, dy: Tensor): Tensor {
   const [batch, channels, height, width] = dy.shape as [number, number, number, number]
-  const db = empty(op, [channels])
-  emit(core.sumChannels(db, dy, batch, channels, height * width))
-  return db
+  return computed(op, [channels], (db) => core.sumChannels(db, dy, batch, channels, height * width))
 }
 
 function checkInputs(op: string, axes: string, input: Value, weight: Value, bias: Value | null): Tensor[] {

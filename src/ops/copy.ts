@@ -15,7 +15,7 @@ import {
   stridesOf,
 } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { bytesOf, checkDType, type DType, type NDArray } from '../tensor/types.ts'
 import { checked, float } from './input.ts'
 import { sumTo } from './reduce.ts'
@@ -61,9 +61,7 @@ export function clone(x: Tensor | NDArray): Tensor {
 function strided(op: string, x: Tensor, shape: Shape, strides: readonly number[]): Tensor {
   if (bytesOf[x.dtype] !== 4)
     throw new TypeError(`${op}: x is ${x.dtype} ${show(x.shape)}, expected f32 or i32; convert it with .to('f32')`)
-  const out = empty(op, shape, x.dtype)
-  emit(core.stridedCopy(out, x, mergeAxes(shape, [strides])))
-  return out
+  return computed(op, shape, (out) => core.stridedCopy(out, x, mergeAxes(shape, [strides])), x.dtype)
 }
 
 /** x repeated along axes of size 1 and new leading axes. torch.Tensor.expand. */
@@ -114,8 +112,12 @@ export function transpose(x: Tensor | NDArray, first = -2, second = -1): Tensor 
   }
   const [rows, columns] = a.shape.slice(-2) as [number, number]
   const lead = a.shape.slice(0, -2)
-  const out = empty('transpose', [...lead, columns, rows], a.dtype)
-  emit(core.transpose(out, a, sizeOf(lead), rows, columns))
+  const out = computed(
+    'transpose',
+    [...lead, columns, rows],
+    (out) => core.transpose(out, a, sizeOf(lead), rows, columns),
+    a.dtype,
+  )
   return record('transpose', out, [a], [(dy) => transpose(dy)])
 }
 

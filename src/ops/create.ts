@@ -2,15 +2,17 @@
 
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
-import { emit } from '../core/engine.ts'
 import type { Shape } from '../tensor/shape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, type Tensor } from '../tensor/tensor.ts'
 
 /** A tensor with every element `value`. */
 export function full(shape: Shape, value: number, dtype: 'f32' | 'i32' = 'f32'): Tensor {
-  const out = empty('full', shape, dtype)
-  emit(core.fill(out, dtype === 'f32' ? floatBits(value) : value | 0, out.size))
-  return out
+  return computed(
+    'full',
+    shape,
+    (out) => core.fill(out, dtype === 'f32' ? floatBits(value) : value | 0, out.size),
+    dtype,
+  )
 }
 
 export const zeros = (shape: Shape, dtype: 'f32' | 'i32' = 'f32'): Tensor => full(shape, 0, dtype)

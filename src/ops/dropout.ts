@@ -4,7 +4,7 @@ import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { checkProbability, misshaped } from '../tensor/checks.ts'
 import { record } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { ones } from './create.ts'
 import { mul } from './elementwise.ts'
 import { float, type Value } from './input.ts'
@@ -26,13 +26,7 @@ export function dropout(x: Value, p = 0.5, generator: Generator = defaultGenerat
     'dropout',
     out,
     [a],
-    [
-      (dy) => {
-        const dx = empty('dropout gradient', a.shape)
-        emit(core.dropoutBackward(dx, dy, kept, factor, a.size))
-        return dx
-      },
-    ],
+    [(dy) => computed('dropout gradient', a.shape, (dx) => core.dropoutBackward(dx, dy, kept, factor, a.size))],
   )
 }
 

@@ -6,7 +6,7 @@ import { checkNumber, misshaped } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
-import { elements, empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, elements, empty, type Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { reshape, transpose } from './copy.ts'
 import { div, exp, log, mul, sub } from './elementwise.ts'
@@ -207,9 +207,9 @@ export function nll(logProbabilities: Value, target: Value, options: NllOptions 
     core.nll(losses, total, x, y, weight, ignoreIndex, outer, classes, inner),
     outOfRange(op, 'logProbabilities', x, y, classes),
   )
-  return reduceWeighted(op, losses, total, options, x, (dy, divisor, each) => {
-    const dx = empty(`${op} gradient`, x.shape)
-    emit(core.nllBackward(dx, y, weight, dy, divisor, each, ignoreIndex, outer, classes, inner))
-    return dx
-  })
+  return reduceWeighted(op, losses, total, options, x, (dy, divisor, each) =>
+    computed(`${op} gradient`, x.shape, (dx) =>
+      core.nllBackward(dx, y, weight, dy, divisor, each, ignoreIndex, outer, classes, inner),
+    ),
+  )
 }

@@ -2,9 +2,8 @@
 
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
-import { emit } from '../core/engine.ts'
 import { show } from '../tensor/shape.ts'
-import { empty, Tensor, tensor } from '../tensor/tensor.ts'
+import { computed, Tensor, tensor } from '../tensor/tensor.ts'
 import { isNDArray, type NDArray } from '../tensor/types.ts'
 
 /** What an op takes where it wants a tensor; a number counts as a tensor without axes. */
@@ -13,17 +12,13 @@ export type Value = Tensor | NDArray | number
 /** The argument as a tensor of real numbers; raw u8 data is widened. */
 export function float(op: string, name: string, value: Value): Tensor {
   if (typeof value === 'number') {
-    const scalar = empty(op, [])
-    emit(core.fill(scalar, floatBits(value), 1))
-    return scalar
+    return computed(op, [], (scalar) => core.fill(scalar, floatBits(value), 1))
   }
   const x = checked(op, name, value)
   if (x.dtype === 'f32') return x
   if (x.dtype === 'i32')
     throw new TypeError(`${op}: ${name} is i32 ${show(x.shape)}, expected f32; convert it with .to('f32')`)
-  const out = empty(op, x.shape)
-  emit(core.u8ToF32(out, x, x.size))
-  return out
+  return computed(op, x.shape, (out) => core.u8ToF32(out, x, x.size))
 }
 
 /** The argument as a tensor of i32 indices; u8 data is widened. */
@@ -32,9 +27,7 @@ export function indices(op: string, name: string, value: Value): Tensor {
   if (x.dtype === 'i32') return x
   if (x.dtype === 'f32')
     throw new TypeError(`${op}: ${name} is f32 ${show(x.shape)}, expected i32 indices; convert it with .to('i32')`)
-  const out = empty(op, x.shape, 'i32')
-  emit(core.u8ToI32(out, x, x.size))
-  return out
+  return computed(op, x.shape, (out) => core.u8ToI32(out, x, x.size), 'i32')
 }
 
 /** The argument as a tensor of its own dtype. */

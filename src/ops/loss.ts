@@ -7,7 +7,7 @@ import { checkChoice, checkFinite, misshaped, unexpected } from '../tensor/check
 import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
-import { elements, empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, elements, type Tensor } from '../tensor/tensor.ts'
 import { expand } from './copy.ts'
 import { full } from './create.ts'
 import { mul, neg, sub } from './elementwise.ts'
@@ -82,19 +82,12 @@ interface Pair {
 }
 
 function pairLoss([x, y]: [Tensor, Tensor], { op, options, forward, backward, linear = false }: Pair): Tensor {
-  const losses = empty(op, x.shape)
-  emit(forward(losses, x, y, x.size))
+  const losses = computed(op, x.shape, (losses) => forward(losses, x, y, x.size))
   const { out, each, factor } = reduceLosses(losses, options)
-  const gradient = (dy: Tensor): Tensor => {
-    const dx = empty(`${op} gradient`, x.shape)
-    emit(backward(dx, x, y, dy, each, factor, x.size))
-    return dx
-  }
-  const lossOf = (target: number): Tensor => {
-    const loss = empty(`${op} gradient`, x.shape)
-    emit(forward(loss, x, full(x.shape, target), x.size))
-    return loss
-  }
+  const gradient = (dy: Tensor): Tensor =>
+    computed(`${op} gradient`, x.shape, (dx) => backward(dx, x, y, dy, each, factor, x.size))
+  const lossOf = (target: number): Tensor =>
+    computed(`${op} gradient`, x.shape, (loss) => forward(loss, x, full(x.shape, target), x.size))
   const targetGradient = (dy: Tensor): Tensor =>
     linear ? mul(mul(dy, factor), sub(lossOf(1), lossOf(0))) : neg(gradient(dy))
   return record(op, out, [x, y], [gradient, targetGradient])

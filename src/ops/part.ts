@@ -7,7 +7,7 @@ import { checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { checkAxis, mergeAxes, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { bytesOf, type NDArray } from '../tensor/types.ts'
 import { reshape } from './copy.ts'
 import { checked, float } from './input.ts'
@@ -51,8 +51,7 @@ function takePart(op: string, x: Tensor, part: Part): Tensor {
     [x],
     [
       (dy) => {
-        const dx = empty(`${op} gradient`, x.shape)
-        emit(core.fill(dx, 0, dx.size))
+        const dx = computed(`${op} gradient`, x.shape, (dx) => core.fill(dx, 0, dx.size))
         writePart(dx, dy, part)
         return dx
       },
@@ -222,8 +221,7 @@ export function pad(x: Tensor | NDArray, widths: readonly (readonly [number, num
   }
   const shape = a.shape.map((size, i) => size + (widths[i]?.[0] as number) + (widths[i]?.[1] as number))
   const strides = stridesOf(shape)
-  const out = empty('pad', shape)
-  emit(core.fill(out, floatBits(value), out.size))
+  const out = computed('pad', shape, (out) => core.fill(out, floatBits(value), out.size))
   writePart(out, a, {
     shape: [...a.shape],
     strides,
@@ -239,8 +237,12 @@ function triangular(op: string, x: Tensor | NDArray, upper: boolean, diagonal: n
     throw new RangeError(`${op}: x is ${a.dtype} ${show(a.shape)}, expected f32 or i32 with at least two axes`)
   checkWhole(op, 'diagonal', diagonal)
   const [rows, columns] = a.shape.slice(-2) as [number, number]
-  const out = empty(op, a.shape, a.dtype)
-  emit(core.triangle(out, a, Number(upper), diagonal, sizeOf(a.shape.slice(0, -2)), rows, columns))
+  const out = computed(
+    op,
+    a.shape,
+    (out) => core.triangle(out, a, Number(upper), diagonal, sizeOf(a.shape.slice(0, -2)), rows, columns),
+    a.dtype,
+  )
   return record(op, out, [a], [(dy) => triangular(op, dy, upper, diagonal)])
 }
 

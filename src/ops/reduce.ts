@@ -6,7 +6,7 @@ import { checkFinite, checkNumber, checkWhole } from '../tensor/checks.ts'
 import { checkOptions, settle } from '../tensor/options.ts'
 import { broadcastShapes, checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
-import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { expand, reshape } from './copy.ts'
 import { abs, add, div, equal, exp, less, log, mul, neg, notEqual, pow, sqrt, sub, where } from './elementwise.ts'
 import { float, type Value } from './input.ts'
@@ -41,8 +41,7 @@ function reduced(op: string, x: Tensor, axes: readonly number[], scale: number):
     const size = sizeOf(shape.slice(first, last + 1))
     const inner = sizeOf(shape.slice(last + 1))
     for (let i = first; i <= last; i++) shape[i] = 1
-    const out = empty(op, [...shape])
-    emit(core.sum(out, result, factor, outer, size, inner))
+    const out = computed(op, [...shape], (out) => core.sum(out, result, factor, outer, size, inner))
     result = out
     factor = 1
     end = start
@@ -74,9 +73,7 @@ function sumScaled(op: string, x: Tensor, options: ReduceOptions, scale: (count:
 
 function scaled(op: string, x: Tensor, factor: number): Tensor {
   if (factor === 1) return viewOf(x, x.shape)
-  const out = empty(op, x.shape)
-  emit(core.mul(out, x, float(op, 'scale', factor), [1, x.size, 1, 0]))
-  return out
+  return computed(op, x.shape, (out) => core.mul(out, x, float(op, 'scale', factor), [1, x.size, 1, 0]))
 }
 
 /** Σ x over `axis`. */
@@ -113,13 +110,7 @@ export function max(x: Value, options: { axis?: number; keepDim?: boolean } = {}
     'max',
     values,
     [a],
-    [
-      (dy) => {
-        const dx = empty('max gradient', a.shape)
-        emit(core.maxBackward(dx, dy, positions, outer, size, inner))
-        return dx
-      },
-    ],
+    [(dy) => computed('max gradient', a.shape, (dx) => core.maxBackward(dx, dy, positions, outer, size, inner))],
   )
   return { values, indices: positions }
 }
@@ -153,22 +144,16 @@ export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {
   const { axis, keepDim } = settle('prod', options, { axis: undefined, keepDim: false })
   const { a, d, outer, size, inner } = aroundAxis('prod', x, axis)
   const kept = keepDim && axis !== undefined
-  const out = empty(
+  const out = computed(
     'prod',
     a.shape.flatMap((n, i) => (i !== d ? [n] : kept ? [1] : [])),
+    (out) => core.prod(out, a, outer, size, inner),
   )
-  emit(core.prod(out, a, outer, size, inner))
   return record(
     'prod',
     out,
     [a],
-    [
-      (dy) => {
-        const dx = empty('prod gradient', a.shape)
-        emit(core.prodBackward(dx, dy, a, outer, size, inner))
-        return dx
-      },
-    ],
+    [(dy) => computed('prod gradient', a.shape, (dx) => core.prodBackward(dx, dy, a, outer, size, inner))],
   )
 }
 
@@ -176,11 +161,8 @@ export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {
 export function cumsum(x: Value, axis: number): Tensor {
   checkWhole('cumsum', 'axis', axis)
   const { a, outer, size, inner } = aroundAxis('cumsum', x, axis)
-  const run = (input: Tensor, reverse: number): Tensor => {
-    const out = empty('cumsum', a.shape)
-    emit(core.cumsum(out, input, reverse, outer, size, inner))
-    return out
-  }
+  const run = (input: Tensor, reverse: number): Tensor =>
+    computed('cumsum', a.shape, (out) => core.cumsum(out, input, reverse, outer, size, inner))
   return record('cumsum', run(a, 0), [a], [(dy) => run(dy, 1)])
 }
 

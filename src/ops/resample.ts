@@ -2,12 +2,11 @@
 
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
-import { emit } from '../core/engine.ts'
 import { checkChoice, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, type Tensor } from '../tensor/tensor.ts'
 import { type Pair, pair } from './conv.ts'
 import { permute, reshape } from './copy.ts'
 import { float, type Value } from './input.ts'
@@ -92,19 +91,12 @@ export function interpolate(input: Value, options: InterpolateOptions): Tensor {
   const list = outs.flatMap((n, i) => sources([height, width][i] as number, n, wanted.scale?.[i] ?? null, wanted))
   const [forward, backward] =
     wanted.mode === 'nearest' ? [core.nearest2d, core.nearest2dBackward] : [core.bilinear2d, core.bilinear2dBackward]
-  const y = empty(op, [...lead, ...outs])
-  emit(forward(y, x, sizeOf(lead), height, width, ...outs, list))
+  const y = computed(op, [...lead, ...outs], (y) => forward(y, x, sizeOf(lead), height, width, ...outs, list))
   return record(
     op,
     y,
     [x],
-    [
-      (dy) => {
-        const dx = empty(`${op} gradient`, x.shape)
-        emit(backward(dx, dy, sizeOf(lead), height, width, ...outs, list))
-        return dx
-      },
-    ],
+    [(dy) => computed(`${op} gradient`, x.shape, (dx) => backward(dx, dy, sizeOf(lead), height, width, ...outs, list))],
   )
 }
 

@@ -1,10 +1,9 @@
 // Softmax.
 
 import * as core from '../core/commands.ts'
-import { emit } from '../core/engine.ts'
 import { checkAxis } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, type Tensor } from '../tensor/tensor.ts'
 import { transpose } from './copy.ts'
 import { float, type Value } from './input.ts'
 
@@ -15,19 +14,12 @@ export function softmax(x: Value, axis = -1): Tensor {
   if (d !== a.ndim - 1) return transpose(softmax(transpose(a, d, -1)), d, -1)
   const width = a.shape[d] as number
   const rows = width === 0 ? 0 : a.size / width
-  const y = empty('softmax', a.shape)
-  emit(core.softmax(y, a, rows, width))
+  const y = computed('softmax', a.shape, (y) => core.softmax(y, a, rows, width))
   return record(
     'softmax',
     y,
     [a],
-    [
-      (dy) => {
-        const dx = empty('softmax gradient', a.shape)
-        emit(core.softmaxBackward(dx, dy, y, rows, width))
-        return dx
-      },
-    ],
+    [(dy) => computed('softmax gradient', a.shape, (dx) => core.softmaxBackward(dx, dy, y, rows, width))],
   )
 }
 
@@ -38,18 +30,11 @@ export function logSoftmax(x: Value, axis = -1): Tensor {
   if (d !== a.ndim - 1) return transpose(logSoftmax(transpose(a, d, -1)), d, -1)
   const width = a.shape[d] as number
   const rows = width === 0 ? 0 : a.size / width
-  const y = empty('logSoftmax', a.shape)
-  emit(core.logSoftmax(y, a, rows, width))
+  const y = computed('logSoftmax', a.shape, (y) => core.logSoftmax(y, a, rows, width))
   return record(
     'logSoftmax',
     y,
     [a],
-    [
-      (dy) => {
-        const dx = empty('logSoftmax gradient', a.shape)
-        emit(core.logSoftmaxBackward(dx, dy, y, rows, width))
-        return dx
-      },
-    ],
+    [(dy) => computed('logSoftmax gradient', a.shape, (dx) => core.logSoftmaxBackward(dx, dy, y, rows, width))],
   )
 }

@@ -5,7 +5,7 @@ import { emit, withScratch } from '../core/engine.ts'
 import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { empty, type Tensor } from '../tensor/tensor.ts'
+import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
 
 export interface SortOptions {
@@ -41,11 +41,10 @@ function chosen(op: string, values: Tensor, positions: Tensor, x: Tensor, count:
     values,
     [x],
     [
-      (dy) => {
-        const dx = empty(`${op} gradient`, x.shape)
-        emit(core.scatterAdd(dx, null, dy, positions, outer, size, count, inner))
-        return dx
-      },
+      (dy) =>
+        computed(`${op} gradient`, x.shape, (dx) =>
+          core.scatterAdd(dx, null, dy, positions, outer, size, count, inner),
+        ),
     ],
   )
 }

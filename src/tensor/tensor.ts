@@ -1,4 +1,4 @@
-import type { Operand } from '../core/command.ts'
+import type { Command, Operand } from '../core/command.ts'
 import { copy } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage, newStorage } from '../core/engine.ts'
 import { releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
@@ -257,6 +257,13 @@ export function empty(owner: string, shape: Shape, dtype: DType = 'f32'): Tensor
   checkDType(owner, dtype)
   const storage = newStorage(sizeOf(shape) * bytesOf[dtype], owner)
   return track(new Tensor(storage, shape, dtype))
+}
+
+/** A new value, which a command writes. */
+export function computed(owner: string, shape: Shape, command: (out: Tensor) => Command, dtype: DType = 'f32'): Tensor {
+  const out = empty(owner, shape, dtype)
+  emit(command(out))
+  return out
 }
 
 /** The bytes of `tensor` under another shape of the same size. */
