@@ -24,7 +24,7 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 /** The Node 24 among bench/'s packages, which npm has for some systems only. Straight from its package: the
  *  npm package `node` would fetch it in an install script, and npm may be told not to run those. */
-function packagedNode() {
+export function packagedNode() {
   const system = process.platform === 'win32' ? 'win' : process.platform
   const directory = path(`node_modules/node-${system}-${process.arch}/bin/`)
   return [`${directory}node`, `${directory}node.exe`].find(existsSync)

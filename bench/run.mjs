@@ -5,7 +5,7 @@
 // machine does in the meantime hits all alike. Trust ratios of one run; absolute figures need the machine.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -33,6 +33,7 @@ const help = `Usage: npm run bench -- [options]
                    default the one that runs this (jax-js: 24)
   --wide           on Node 24 with V8's 256-bit pass on, for Lanewise and all peers in JavaScript
   --profile CASE   where the time of a step of Lanewise goes: time, rate and bytes of each kernel
+  --growth FILE    draw how the time of a step grows with width, depth, batch and length, as an SVG
   --json           one JSON object a line: case, impl, ms or gflops, ratio
   --help
 
@@ -50,6 +51,7 @@ function options() {
         node: { type: 'string' },
         wide: { type: 'boolean', default: false },
         profile: { type: 'string' },
+        growth: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -191,6 +193,23 @@ if (settings.profile !== undefined) {
   await warmUp(child)
   console.log(await child.profile())
   child.close()
+  process.exit()
+}
+if (settings.growth !== undefined) {
+  const { figure, studies } = await import('./growth.mjs')
+  const results = []
+  for (const { points, flops } of studies) {
+    const rows = []
+    for (const [x, entry] of points) {
+      const [{ ms }] = await measure(entry, { ...settings, impls: impls.slice(0, 1) })
+      console.log(`${entry.name.padEnd(44)}${ms.toPrecision(4).padStart(10)} ms${(flops(entry) / ms / 1e6).toFixed(1).padStart(8)} GFLOP/s`) // biome-ignore format: one line
+      rows.push([x, ms, flops(entry)])
+    }
+    results.push(rows)
+  }
+  const [processor] = cpus()
+  const machine = `${processor?.model.trim()}, one thread, Node ${process.versions.node}, npm run bench -- --growth`
+  writeFileSync(settings.growth, figure(results, machine))
   process.exit()
 }
 install()

@@ -1,0 +1,1 @@
+export function hashes(lanewise: object, steps: number): Promise<Record<string, string>>

@@ -1,0 +1,33 @@
+// init of lanewise/node. What the pass does to bits: `npm run test:wide`.
+
+import { beforeEach, expect, test, vi } from 'vitest'
+import type * as node from '../src/node/index.ts'
+
+let lw: typeof node
+beforeEach(async () => {
+  vi.resetModules()
+  lw = await import('../src/node/index.ts')
+})
+
+const major = Number(process.versions.node.split('.')[0])
+const built = (process.config as { variables: Record<string, unknown> }).variables.v8_enable_wasm_simd256_revec === 1
+const able = process.arch === 'x64' && major >= 24 && built
+
+test('wide: true works where this Node can, and says why where it cannot', async () => {
+  if (able) await lw.init({ wide: true })
+  else await expect(lw.init({ wide: true })).rejects.toThrow(/init: wide is true, but .* not to be had: .*Node/)
+  await lw.init({ wide: 'auto' })
+  expect(lw.tensor([1, 2]).add(1).tolist()).toEqual([2, 3])
+})
+
+test('wide after an init without it is refused, and the core goes on', async () => {
+  await lw.init()
+  await expect(lw.init({ wide: true })).rejects.toThrow(able ? /already runs without it/ : /not to be had/)
+  expect(lw.tensor([1, 2]).add(1).tolist()).toEqual([2, 3])
+})
+
+test('wrong options are named', async () => {
+  await expect(lw.init({ wide: 'yes' as never })).rejects.toThrow("init: wide is yes, expected true, false or 'auto'")
+  await expect(lw.init({ width: 2 } as never)).rejects.toThrow('init: unknown option width')
+  await lw.init({ maxMemory: 2 ** 26 })
+})
