@@ -4,6 +4,7 @@
 //   strips   of A, [m, k] or [k, m]:  ⌈m / 4⌉ strips of k lines of 4 rows' elements
 //   panel    of B, [k, n] or [n, k]:  k lines of 16 columns; a row-major B may also be read where it is
 
+import { storeLanes } from '../simd'
 import { STRIP_ROW, TILE_ROW, TILE_ROWS } from './tile'
 
 /** Strips of A [m, k], or of Aᵀ [k, m] when transposed; rows lda bytes apart. Rows past m repeat the last, or are
@@ -43,6 +44,28 @@ function copyLines(to: usize, line: usize, from: usize, ld: usize, k: i32): void
     v128.store(to, v128.load(from))
     to += line
     from += ld
+  }
+}
+
+/** sums[i] = (add ? sums[i] : 0) + Σ over k of row i of the strips, i < m: the gradient of a bias, while dY is packed
+ *  for that of the weight. */
+export function sumStrips(sums: usize, strips: usize, m: i32, k: i32, add: bool): void {
+  for (let i = 0; i < m; i += TILE_ROWS) {
+    let s0 = f32x4.splat(0)
+    let s1 = s0
+    let p = 0
+    for (; p + 2 <= k; p += 2) {
+      s0 = f32x4.add(s0, v128.load(strips))
+      s1 = f32x4.add(s1, v128.load(strips, 16))
+      strips += 2 * STRIP_ROW
+    }
+    if (p < k) {
+      s0 = f32x4.add(s0, v128.load(strips))
+      strips += STRIP_ROW
+    }
+    const sum = f32x4.add(s0, s1)
+    storeLanes(sums, add ? f32x4.add(v128.load(sums), sum) : sum, m - i)
+    sums += 16
   }
 }
 

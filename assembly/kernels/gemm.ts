@@ -6,8 +6,8 @@
 //       for each panel of B (16 columns)  packed: 32 KB, about the first-level cache
 //         micro-kernel                    for each strip of A (4 rows)
 
-import { In, OptionalIn, Out, Scratch } from '../abi'
-import { packRows, packStrips, packTransposed } from '../gemm/pack'
+import { In, OptionalIn, OptionalOut, Out, Scratch } from '../abi'
+import { packRows, packStrips, packTransposed, sumStrips } from '../gemm/pack'
 import { multiplyPanel, ROWS, TILE_BYTES, TILE_COLUMNS, TILE_ROW, ZEROS } from '../gemm/tile'
 import { at } from '../simd'
 
@@ -16,12 +16,12 @@ export const DEPTH = 512
 /** Rows of A from which copying a row-major panel pays for itself. */
 const PACKING_ROWS = 48
 
-/** out = A · B + bias, or relu of it.  out: [m, n]; bias: [n], or absent.
+/** out = A · B + bias, or relu of it; sums = Σ over k of A.  out: [m, n]; sums: [m]; bias: [n], or absent.
  *  A: [m, k], or [k, m] with transposeA; B: [k, n], or [n, k] with transposeB.
  *  buffer, in floats: 192 × 16 for tiles, 16 × min(k, 512) for a panel, min(m, 192) rounded up to 4 × min(k, 512) for
  *  strips. */
 export function gemm(
-  out: Out, a: In, b: In, bias: OptionalIn, buffer: Scratch,
+  out: Out, sums: OptionalOut, a: In, b: In, bias: OptionalIn, buffer: Scratch,
   m: i32, n: i32, k: i32, transposeA: i32, transposeB: i32, relu: i32,
 ): void {
   const ldc = <usize>n << 2
@@ -42,6 +42,7 @@ export function gemm(
     for (let i = 0; i < m; i += ROWS) {
       const rows = min(m - i, ROWS)
       packStrips(strips, transposeA ? at(a + <usize>start * lda, i) : at(a + <usize>i * lda, start), lda, rows, depth, transposeA != 0)
+      if (sums) sumStrips(at(sums, i), strips, rows, depth, start > 0)
       for (let j = 0; j < n; j += TILE_COLUMNS) {
         const width = min(n - j, TILE_COLUMNS)
         let blockB = transposeB ? at(b + <usize>j * ldb, start) : at(b + <usize>start * ldb, j)

@@ -2,7 +2,7 @@
 // when nobody else wants that input. Every fused kernel does the same arithmetic in the same order as
 // the pair it replaces, so fusing never changes a bit.
 
-import { type Command, type Operand, operands, reads } from './command.ts'
+import { type Command, type Operand, operands, reads, writes } from './command.ts'
 import { conv2dArgs, gemmArgs, reluArgs } from './commands.ts'
 import { resolve, type Storage } from './storage.ts'
 
@@ -11,6 +11,8 @@ function reluIntoProduct(producer: Command, command: Command): Command | null {
   if (command.kernel.name !== 'relu') return null
   const args = { gemm: gemmArgs, conv2d: conv2dArgs }[producer.kernel.name]
   if (!args || producer.args[args.relu] === 1) return null
+  // What else it writes may be read before the relu.
+  if (operands(producer).filter(({ role }) => writes(role)).length > 1) return null
   if (4 * (command.args[reluArgs.n] as number) !== (producer.args[args.out] as Operand).storage.bytes) return null
   const fused = [...producer.args]
   fused[args.out] = command.args[reluArgs.out] as Operand

@@ -6,7 +6,7 @@ import { emit, withScratch } from '../core/engine.ts'
 import { gemmBytes } from '../core/scratch.ts'
 import { misshaped } from '../tensor/checks.ts'
 import { broadcastShapes, broadcastStrides, show, sizeOf } from '../tensor/shape.ts'
-import { record } from '../tensor/tape.ts'
+import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { reshape } from './copy.ts'
 import { mul } from './elementwise.ts'
@@ -17,6 +17,8 @@ interface Product {
   transposeA?: boolean
   transposeB?: boolean
   bias?: Tensor | null
+  /** Takes the sums of the rows of A. */
+  sums?: Tensor | null
 }
 
 /** The last two axes of A and B multiplied, leading axes broadcast. */
@@ -24,7 +26,7 @@ export function product(
   op: string,
   a: Tensor,
   b: Tensor,
-  { transposeA = false, transposeB = false, bias = null }: Product = {},
+  { transposeA = false, transposeB = false, bias = null, sums = null }: Product = {},
 ): Tensor {
   const [rowsA, columnsA] = a.shape.slice(-2) as [number, number]
   const [rowsB, columnsB] = b.shape.slice(-2) as [number, number]
@@ -50,6 +52,7 @@ export function product(
       emit(
         core.gemm(
           at(out, i, m * n),
+          sums,
           at(a, matrixA, m * k),
           at(b, matrixB, k * n),
           bias,
@@ -125,11 +128,15 @@ export function linear(input: Value, weight: Tensor, bias: Tensor | null = null)
   if (b && !(b.ndim === 1 && b.size === out)) throw misshaped('linear', 'bias', b, `[${out}]`)
   const rows = reshape(x, [sizeOf(x.shape.slice(0, -1)), inputs])
   const y = product('linear', rows, w, { transposeB: true, bias: b })
-  record('linear', y, b ? [rows, w, b] : [rows, w], [
-    (dy) => product('linear gradient', dy, w),
-    (dy) => product('linear gradient', dy, rows, { transposeA: true }),
-    ...(b ? [(dy: Tensor) => sumTo(dy, [out])] : []),
-  ])
+  const { inputs: given, rules } = together([rows, w, b], (dy, [ofInput, ofWeight, ofBias]) => {
+    const sums = ofWeight && ofBias ? empty('linear gradient', [out]) : null
+    return [
+      ofInput ? product('linear gradient', dy, w) : null,
+      ofWeight ? product('linear gradient', dy, rows, { transposeA: true, sums }) : null,
+      sums ?? (ofBias ? sumTo(dy, [out]) : null),
+    ]
+  })
+  record('linear', y, given, rules)
   return x.ndim === 2 ? y : reshape(y, [...x.shape.slice(0, -1), out])
 }
 

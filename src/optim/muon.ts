@@ -94,11 +94,11 @@ export class Muon extends Optimizer<Hyper, Flags> {
         withScratch(4 * n * n, owner, (square) =>
           withScratch(4 * rows * columns, owner, (product) => {
             for (let i = 0; i < this.#steps; i++) {
-              emit(gemm(gram, x, x, null, pack, n, n, Math.max(rows, columns), Number(tall), Number(!tall), 0))
-              emit(gemm(square, gram, gram, null, pack, n, n, n, 0, 0, 0))
+              emit(gemm(gram, null, x, x, null, pack, n, n, Math.max(rows, columns), Number(tall), Number(!tall), 0))
+              emit(gemm(square, null, gram, gram, null, pack, n, n, n, 0, 0, 0))
               emit(mixInto(square, gram, B, C, n * n))
-              if (tall) emit(gemm(product, x, square, null, pack, rows, columns, n, 0, 0, 0))
-              else emit(gemm(product, square, x, null, pack, rows, columns, n, 0, 0, 0))
+              if (tall) emit(gemm(product, null, x, square, null, pack, rows, columns, n, 0, 0, 0))
+              else emit(gemm(product, null, square, x, null, pack, rows, columns, n, 0, 0, 0))
               emit(mixInto(x, product, 1, A, rows * columns))
             }
           }),
