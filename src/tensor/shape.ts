@@ -4,7 +4,12 @@ export type Shape = readonly number[]
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1)
 
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((size, i) => size === b[i])
+/** A loop, not every(): its closure took a tenth of a step of mlp-tiny. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
 
 export const show = (shape: Shape): string => `[${shape.join(', ')}]`
 
