@@ -4,9 +4,10 @@ import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engin
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { checkNumber } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
-import { sameShape, show } from '../tensor/shape.ts'
+import { show } from '../tensor/shape.ts'
+import { faultsOf } from '../tensor/state.ts'
 import { elements, type Tensor } from '../tensor/tensor.ts'
-import { isNDArray, type NDArray } from '../tensor/types.ts'
+import { dtypeOf, type NDArray } from '../tensor/types.ts'
 import { Flat } from './flat.ts'
 import { leaves, stretchesOf } from './stretches.ts'
 
@@ -112,16 +113,11 @@ export class ExponentialMovingAverage {
 
   /** Takes what `stateDict` gave. Throws, with every missing, unexpected and misshaped key named, and changes nothing. */
   loadStateDict(state: Record<string, NDArray>): void {
-    const own = this.stateDict()
-    const faults = Object.entries(own).flatMap(([name, { shape, data }]) => {
-      const given = Object.hasOwn(state ?? {}, name) ? state[name] : undefined
-      if (given === undefined) return [`missing ${name} ${show(shape)}`]
-      if (!isNDArray(given) || given.data.constructor !== data.constructor) return [`${name} has another dtype`]
-      return sameShape(given.shape, shape) && given.data.length === data.length
-        ? []
-        : [`${name} has shape ${show(given.shape)}, expected ${show(shape)}`]
-    })
-    for (const name of Object.keys(state ?? {})) if (!Object.hasOwn(own, name)) faults.push(`unexpected ${name}`)
+    const own = Object.entries(this.stateDict())
+    const faults = faultsOf(
+      state ?? {},
+      own.map(([name, { shape, data }]) => ({ name, shape, dtype: dtypeOf(data) })),
+    )
     if (faults.length > 0) throw new Error(`${caller}: loadStateDict: ${faults.join('; ')}`)
     const { f64 } = currentEngine(caller).memory
     f64[this.#cells.address / 8 + 1] = (state.updates as NDArray).data[0] as number

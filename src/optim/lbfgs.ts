@@ -1,7 +1,8 @@
 import { currentTrace } from '../core/engine.ts'
+import { faultsOf } from '../tensor/state.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import { faultsOf, ParameterGroups, type ParamGroup, type Params } from './optimizer.ts'
+import { ParameterGroups, type ParamGroup, type Params } from './optimizer.ts'
 
 export interface LBFGSOptions {
   /** Length of a step along the direction, or the first length that the line search tries; default 1. */

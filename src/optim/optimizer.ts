@@ -3,10 +3,11 @@ import { countSteps } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
-import { sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { show } from '../tensor/shape.ts'
+import { faultsOf } from '../tensor/state.ts'
 import { backward } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type DType, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
+import type { NDArray } from '../tensor/types.ts'
 import { Flat, flattenParameters, paddedBytes } from './flat.ts'
 import { stretchesOf } from './stretches.ts'
 
@@ -360,24 +361,6 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
 
   /** Emits the commands that update a run of parameters. */
   protected abstract update(run: Run, hyper: Cells<H>, flags: F): void
-}
-
-/** What keeps `state` from holding these arrays and no others, each named. */
-export function faultsOf(
-  state: Record<string, NDArray>,
-  expected: readonly { name: string; shape: readonly number[]; dtype: DType }[],
-): string[] {
-  const faults = expected.flatMap(({ name, shape, dtype }) => {
-    const value = Object.hasOwn(state, name) ? state[name] : undefined
-    if (value === undefined) return [`missing ${name} ${show(shape)}`]
-    if (!isNDArray(value) || dtypeOf(value.data) !== dtype) return [`${name} is no array of ${dtype} { shape, data }`]
-    if (!sameShape(value.shape, shape)) return [`${name} has shape ${show(value.shape)}, expected ${show(shape)}`]
-    if (value.data.length !== sizeOf(shape))
-      return [`${name} has ${value.data.length} elements, expected ${sizeOf(shape)}`]
-    return []
-  })
-  const known = new Set(expected.map(({ name }) => name))
-  return [...faults, ...Object.keys(state).flatMap((name) => (known.has(name) ? [] : [`unexpected ${name}`]))]
 }
 
 interface Settled<H extends Hyperparameters, F extends Flags> {
