@@ -195,7 +195,7 @@ export abstract class Module {
     const given = new Map(
       Object.entries(state).map(([name, value]) => [
         name,
-        value instanceof Tensor ? { shape: value.shape, data: value.data() } : value,
+        own.has(name) && value instanceof Tensor ? { shape: value.shape, data: value.data() } : (value as NDArray),
       ]),
     )
     const missing = [...own.keys()].filter((name) => given.get(name) === undefined)
