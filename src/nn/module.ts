@@ -1,4 +1,4 @@
-import { currentTrace } from '../core/engine.ts'
+import { checkUntraced } from '../core/engine.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
 import { settle } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
@@ -12,10 +12,7 @@ abstract class Held extends Tensor {
     if (!(values instanceof Tensor))
       throw new TypeError(`${kind}: values are ${values === null ? 'null' : typeof values}, expected a Tensor`)
     values.check(kind)
-    if (currentTrace())
-      throw new Error(
-        `${kind}: cannot be made while compile() traces; build the model outside of the compiled function`,
-      )
+    checkUntraced(`${kind}: cannot be made`, 'build the model outside of the compiled function')
     values.storage.retain()
     super(values.storage, values.shape, values.dtype, values.offset)
     keep(this)
@@ -184,10 +181,7 @@ export abstract class Module {
     state: Record<string, NDArray | Tensor>,
     options: { strict?: boolean } = {},
   ): { missing: string[]; unexpected: string[] } {
-    if (currentTrace())
-      throw new Error(
-        'loadStateDict: cannot be called while compile() traces; call it outside of the compiled function',
-      )
+    checkUntraced('loadStateDict: cannot be called')
     const { strict } = settle('loadStateDict', options, { strict: true })
     if (typeof state !== 'object' || state === null)
       throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)

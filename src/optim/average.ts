@@ -1,6 +1,6 @@
 import type { Operand } from '../core/command.ts'
 import { averageWeights, copy, countSteps } from '../core/commands.ts'
-import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
+import { checkUntraced, currentEngine, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { checkNumber } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
@@ -25,8 +25,7 @@ export class ExponentialMovingAverage {
   /** decay: default 0.999; may be set later, a compiled update follows. */
   constructor(parameters: Iterable<Tensor>, options: { decay?: number } = {}) {
     const { decay } = settle(caller, options, { decay: 0.999 })
-    if (currentTrace())
-      throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
+    checkUntraced(`${caller}: cannot be made`, 'make it outside of the compiled function')
     const list = leaves(caller, parameters)
     if (list.length === 0) throw new RangeError(`${caller}: got no parameters`)
     const odd = list.find(({ dtype, node }) => dtype !== 'f32' || node)
@@ -134,8 +133,7 @@ export class ExponentialMovingAverage {
   }
 
   #outside(method: string): void {
-    if (currentTrace())
-      throw new Error(`${caller}: ${method} while compile() traces; call it between calls of the compiled function`)
+    checkUntraced(`${caller}: ${method}`, 'call it between calls of the compiled function')
     if (this.#cells.disposed) throw new Error(`${caller}: ${method} after dispose()`)
   }
 

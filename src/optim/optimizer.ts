@@ -1,6 +1,6 @@
 import type { Operand } from '../core/command.ts'
 import { countSteps } from '../core/commands.ts'
-import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
+import { checkUntraced, currentEngine, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
 import { show } from '../tensor/shape.ts'
@@ -95,8 +95,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
   protected constructor(definition: Definition<H, F>, params: Params<object>, options: object) {
     const { name } = definition
     this.definition = definition
-    if (currentTrace())
-      throw new Error(`${name}: cannot be made while compile() traces; make it outside of the compiled function`)
+    checkUntraced(`${name}: cannot be made`, 'make it outside of the compiled function')
     if (typeof (params as Iterable<unknown> | null)?.[Symbol.iterator] !== 'function') {
       throw new TypeError(
         `${name}: params is ${params === null ? 'null' : typeof params}, expected a list of tensors, as model.parameters() gives`,
@@ -114,8 +113,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
    *  torch.optim.Optimizer.add_param_group. */
   addParamGroup(group: { params: Iterable<Tensor> } & Record<string, unknown>): void {
     const { name } = this.definition
-    if (currentTrace())
-      throw new Error(`${name}: addParamGroup while compile() traces; call it outside of the compiled function`)
+    checkUntraced(`${name}: addParamGroup`)
     if (this.disposed) throw new Error(`${name}: addParamGroup after dispose()`)
     if (typeof (group as typeof group | null)?.params?.[Symbol.iterator] !== 'function')
       throw new TypeError(`${name}: the group has no list of params, expected { params, lr … }`)
@@ -190,10 +188,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
    *  torch.optim.Optimizer.state_dict. */
   stateDict(): OptimizerState {
     if (this.disposed) throw new Error(`${this.definition.name}: stateDict after dispose()`)
-    if (currentTrace())
-      throw new Error(
-        `${this.definition.name}: stateDict while compile() traces; call it outside of the compiled function`,
-      )
+    checkUntraced(`${this.definition.name}: stateDict`)
     let first = 0
     const paramGroups = this.groups.map(({ params, settings }) => {
       const { params: _, ...options } = settings
@@ -210,8 +205,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
     const definition = this.definition
     const { name } = definition
     if (this.disposed) throw new Error(`${name}: loadStateDict after dispose()`)
-    if (currentTrace())
-      throw new Error(`${name}: loadStateDict while compile() traces; call it outside of the compiled function`)
+    checkUntraced(`${name}: loadStateDict`)
     const { state, paramGroups } = (saved ?? {}) as Partial<typeof saved>
     if (typeof state !== 'object' || state === null || !Array.isArray(paramGroups))
       throw new TypeError(`${name}: loadStateDict got no { state, paramGroups }, expected what stateDict gives`)
@@ -444,10 +438,7 @@ function makeGroup<H extends Hyperparameters, F extends Flags>(
   const current = (): H => Object.fromEntries(names.map((key, i) => [key, memory.f64[at + i]])) as unknown as H
   const change = (key: string, values: Partial<H>): void => {
     if (cells.disposed) throw new Error(`${name}: ${key} set after dispose()`)
-    if (currentTrace())
-      throw new Error(
-        `${name}: ${key} cannot be set while compile() traces; set it between calls, the compiled function follows`,
-      )
+    checkUntraced(`${name}: ${key} cannot be set`, 'set it between calls, the compiled function follows')
     const next = { ...current(), ...values }
     checkHyperparameters(definition, next, flags)
     if (definition.states(next, flags).length !== state.length)
