@@ -199,6 +199,11 @@ export function currentTrace(): Trace | null {
   return trace
 }
 
+/** Throws while compile() traces: what `caller` does belongs between the runs of a program. */
+export function checkUntraced(caller: string, mend = 'call it outside of the compiled function'): void {
+  if (trace) throw new Error(`${caller} while compile() traces; ${mend}`)
+}
+
 /** Runs fn with commands going onto `next` (null: run at once). */
 export function withTrace<T>(next: Trace | null, fn: () => T): T {
   const before = trace

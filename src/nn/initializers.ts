@@ -2,7 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
-import { currentTrace, emit, withScratch } from '../core/engine.ts'
+import { checkUntraced, emit, withScratch } from '../core/engine.ts'
 import { exp, mul, sub } from '../ops/elementwise.ts'
 import {
   BLOCK_BYTES,
@@ -25,8 +25,7 @@ export interface Drawn {
 /** Throws unless `x` can be filled now, and `options` have no other names than these and `generator`. */
 function check(op: string, x: Tensor, options: Drawn = {}, names: readonly string[] = []): void {
   if (!(x instanceof Tensor)) throw new TypeError(`${op}: tensor is ${kindOf(x)}, expected a Tensor`)
-  if (currentTrace())
-    throw new Error(`${op}: cannot be called while compile() traces; fill parameters outside of the compiled function`)
+  checkUntraced(`${op}: cannot be called`, 'fill parameters outside of the compiled function')
   x.check(op)
   if (x.dtype !== 'f32') throw new TypeError(`${op}: tensor is ${x.dtype} ${show(x.shape)}, expected f32`)
   checkOptions(op, options, [...names, 'generator'])

@@ -1,10 +1,10 @@
-import { currentTrace } from '../core/engine.ts'
+import { checkUntraced } from '../core/engine.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
 import { settle } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
-import { sameShape, show } from '../tensor/shape.ts'
+import { faultsOf } from '../tensor/state.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
-import { dtypeOf, isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
+import type { NDArray } from '../tensor/types.ts'
 
 /** A tensor that belongs to a module: it outlives the scope that it was made in. */
 abstract class Held extends Tensor {
@@ -12,10 +12,7 @@ abstract class Held extends Tensor {
     if (!(values instanceof Tensor))
       throw new TypeError(`${kind}: values are ${values === null ? 'null' : typeof values}, expected a Tensor`)
     values.check(kind)
-    if (currentTrace())
-      throw new Error(
-        `${kind}: cannot be made while compile() traces; build the model outside of the compiled function`,
-      )
+    checkUntraced(`${kind}: cannot be made`, 'build the model outside of the compiled function')
     values.storage.retain()
     super(values.storage, values.shape, values.dtype, values.offset)
     keep(this)
@@ -184,35 +181,26 @@ export abstract class Module {
     state: Record<string, NDArray | Tensor>,
     options: { strict?: boolean } = {},
   ): { missing: string[]; unexpected: string[] } {
-    if (currentTrace())
-      throw new Error(
-        'loadStateDict: cannot be called while compile() traces; call it outside of the compiled function',
-      )
+    checkUntraced('loadStateDict: cannot be called')
     const { strict } = settle('loadStateDict', options, { strict: true })
     if (typeof state !== 'object' || state === null)
       throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)
     const own = new Map([...this.#state()].filter(([, x]) => x instanceof Parameter || x.persistent))
-    const faults: string[] = []
-    const missing: string[] = []
-    const unexpected = Object.keys(state).filter((name) => !own.has(name))
-    const values = new Map<Tensor, TypedArray>()
-    for (const [name, target] of own) {
-      const given = Object.hasOwn(state, name) ? state[name] : undefined
-      const value = given instanceof Tensor ? { shape: given.shape, data: given.data() } : given
-      if (value === undefined) {
-        missing.push(name)
-        if (strict) faults.push(`missing ${name} ${show(target.shape)}`)
-      } else if (!isNDArray(value) || dtypeOf(value.data) !== target.dtype)
-        faults.push(`${name} is no array of ${target.dtype} { shape, data }`)
-      else if (!sameShape(value.shape, target.shape))
-        faults.push(`${name} has shape ${show(value.shape)}, expected ${show(target.shape)}`)
-      else if (value.data.length !== target.size)
-        faults.push(`${name} has ${value.data.length} elements, expected ${target.size}`)
-      else values.set(target, value.data)
-    }
-    if (strict) for (const name of unexpected) faults.push(`unexpected ${name}`)
+    const given = new Map(
+      Object.entries(state).map(([name, value]) => [
+        name,
+        own.has(name) && value instanceof Tensor ? { shape: value.shape, data: value.data() } : (value as NDArray),
+      ]),
+    )
+    const missing = [...own.keys()].filter((name) => given.get(name) === undefined)
+    const unexpected = [...given.keys()].filter((name) => !own.has(name))
+    const wanted = strict ? [...own] : [...own].filter(([name]) => !missing.includes(name))
+    const faults = faultsOf(
+      Object.fromEntries(strict ? given : wanted.map(([name]) => [name, given.get(name) as NDArray])),
+      wanted.map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
+    )
     if (faults.length > 0) throw new Error(`loadStateDict: ${faults.join('; ')}`)
-    for (const [target, data] of values) elements(target).set(data)
+    for (const [name, target] of wanted) elements(target).set((given.get(name) as NDArray).data)
     return { missing, unexpected }
   }
 

@@ -17,89 +17,70 @@ import {
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
-/** Sizes and those options that were given. */
-const described = ({ kernelSize, stride = kernelSize, ...rest }: { kernelSize: Pair; stride?: Pair }): string =>
-  Object.entries({ kernelSize, stride, ...rest })
-    .map(([name, value]) => `${name}=${Array.isArray(value) ? `(${value.join(', ')})` : value}`)
-    .join(', ')
+/** What poolings share; `flat` for those along one axis. */
+abstract class Pool<O extends { kernelSize: Pair; stride?: Pair }> extends Module {
+  protected readonly options: O
+
+  protected constructor(layer: string, options: O, flat: boolean) {
+    super()
+    windows(layer, options, flat)
+    this.options = options
+  }
+
+  /** Sizes and those options that were given. */
+  override extraRepr(): string {
+    const { kernelSize, stride = kernelSize, ...rest } = this.options
+    return Object.entries({ kernelSize, stride, ...rest })
+      .map(([name, value]) => `${name}=${Array.isArray(value) ? `(${value.join(', ')})` : value}`)
+      .join(', ')
+  }
+}
 
 /** The largest of each window (see maxPool2d).  x: [batch, channels, height, width]; stride: kernelSize by default.
  *  torch.nn.MaxPool2d. */
-export class MaxPool2d extends Module {
-  readonly #options: MaxPool2dOptions
-
+export class MaxPool2d extends Pool<MaxPool2dOptions> {
   constructor(kernelSize: Pair, options: Omit<MaxPool2dOptions, 'kernelSize'> = {}) {
-    super()
-    this.#options = { ...options, kernelSize }
-    windows('nn.MaxPool2d', this.#options, false)
+    super('nn.MaxPool2d', { ...options, kernelSize }, false)
   }
 
   forward(input: Value): Tensor {
-    return maxPool2d(input, this.#options)
-  }
-
-  override extraRepr(): string {
-    return described(this.#options)
+    return maxPool2d(input, this.options)
   }
 }
 
 /** The largest of each window (see maxPool1d).  x: [batch, channels, length]; stride: kernelSize by default.
  *  torch.nn.MaxPool1d. */
-export class MaxPool1d extends Module {
-  readonly #options: MaxPool1dOptions
-
+export class MaxPool1d extends Pool<MaxPool1dOptions> {
   constructor(kernelSize: number, options: Omit<MaxPool1dOptions, 'kernelSize'> = {}) {
-    super()
-    this.#options = { ...options, kernelSize }
-    windows('nn.MaxPool1d', this.#options, true)
+    super('nn.MaxPool1d', { ...options, kernelSize }, true)
   }
 
   forward(input: Value): Tensor {
-    return maxPool1d(input, this.#options)
-  }
-
-  override extraRepr(): string {
-    return described(this.#options)
+    return maxPool1d(input, this.options)
   }
 }
 
 /** The mean of each window (see avgPool2d).  x: [batch, channels, height, width]; stride: kernelSize by default.
  *  torch.nn.AvgPool2d. */
-export class AvgPool2d extends Module {
-  readonly #options: AvgPool2dOptions
-
+export class AvgPool2d extends Pool<AvgPool2dOptions> {
   constructor(kernelSize: Pair, options: Omit<AvgPool2dOptions, 'kernelSize'> = {}) {
-    super()
-    this.#options = { ...options, kernelSize }
-    windows('nn.AvgPool2d', this.#options, false)
+    super('nn.AvgPool2d', { ...options, kernelSize }, false)
   }
 
   forward(input: Value): Tensor {
-    return avgPool2d(input, this.#options)
-  }
-
-  override extraRepr(): string {
-    return described(this.#options)
+    return avgPool2d(input, this.options)
   }
 }
 
 /** The mean of each window (see avgPool1d).  x: [batch, channels, length]; stride: kernelSize by default.
  *  torch.nn.AvgPool1d. */
-export class AvgPool1d extends Module {
-  readonly #options: AvgPool1dOptions
-
+export class AvgPool1d extends Pool<AvgPool1dOptions> {
   constructor(kernelSize: number, options: Omit<AvgPool1dOptions, 'kernelSize'> = {}) {
-    super()
-    this.#options = { ...options, kernelSize }
-    windows('nn.AvgPool1d', this.#options, true)
+    super('nn.AvgPool1d', { ...options, kernelSize }, true)
   }
 
   forward(input: Value): Tensor {
-    return avgPool1d(input, this.#options)
-  }
-
-  override extraRepr(): string {
-    return described(this.#options)
+    return avgPool1d(input, this.options)
   }
 }
 

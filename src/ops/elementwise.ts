@@ -4,9 +4,9 @@ import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import { settle } from '../tensor/options.ts'
-import { broadcastShapes, broadcastStrides, mergeAxes } from '../tensor/shape.ts'
+import { broadcastShapes, broadcastStrides, mergeAxes, sameShape } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
-import { computed, empty, type Tensor } from '../tensor/tensor.ts'
+import { empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
 import { sumTo } from './reduce.ts'
 
@@ -18,7 +18,8 @@ function unary(
   rule: (dy: Tensor, a: Tensor, out: Tensor) => Tensor,
 ): Tensor {
   const a = float(name, 'x', x)
-  const out = computed(name, a.shape, (out) => kernel(out, a, a.size))
+  const out = empty(name, a.shape)
+  emit(kernel(out, a, a.size))
   return record(name, out, [a], [(dy) => rule(dy, a, out)])
 }
 
@@ -29,9 +30,14 @@ type BinaryRule = (dy: Tensor, x: Tensor, y: Tensor, out: Tensor) => Tensor
 function binary(name: string, kernel: BinaryKernel, a: Value, b: Value, rules?: [BinaryRule, BinaryRule]): Tensor {
   const x = float(name, 'a', a)
   const y = float(name, 'b', b)
-  const shape = broadcastShapes(name, x.shape, y.shape)
-  const dims = mergeAxes(shape, [broadcastStrides(x.shape, shape), broadcastStrides(y.shape, shape)])
-  const out = computed(name, shape, (out) => kernel(out, x, y, dims))
+  // Equal shapes are one axis: the usual case, without the search for it.
+  const same = sameShape(x.shape, y.shape)
+  const shape = same ? x.shape : broadcastShapes(name, x.shape, y.shape)
+  const dims = same
+    ? [1, x.size, 1, 1]
+    : mergeAxes(shape, [broadcastStrides(x.shape, shape), broadcastStrides(y.shape, shape)])
+  const out = empty(name, shape)
+  emit(kernel(out, x, y, dims))
   if (!rules) return out
   return record(
     name,

@@ -3,7 +3,7 @@
 
 import * as core from '../core/commands.ts'
 import type { Engine } from '../core/engine.ts'
-import { currentEngine, currentTrace, emit, newHeldStorage, withScratch, withTrace } from '../core/engine.ts'
+import { checkUntraced, currentEngine, emit, newHeldStorage, withScratch, withTrace } from '../core/engine.ts'
 import { releaseWith, type Storage } from '../core/storage.ts'
 import type { Shape } from '../tensor/shape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -24,8 +24,7 @@ export class Generator {
 
   /** Starts anew from `seed`, at draw 0 or the given one. */
   seed(seed: number, draw = 0): void {
-    if (currentTrace())
-      throw new Error('Generator.seed: cannot be called while compile() traces; seed outside of the compiled function')
+    checkUntraced('Generator.seed: cannot be called', 'seed outside of the compiled function')
     for (const [name, value] of [
       ['seed', seed],
       ['draw', draw],

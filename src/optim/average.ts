@@ -1,12 +1,13 @@
 import type { Operand } from '../core/command.ts'
 import { averageWeights, copy, countSteps } from '../core/commands.ts'
-import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
+import { checkUntraced, currentEngine, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { checkNumber } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
-import { sameShape, show } from '../tensor/shape.ts'
+import { show } from '../tensor/shape.ts'
+import { faultsOf } from '../tensor/state.ts'
 import { elements, type Tensor } from '../tensor/tensor.ts'
-import { isNDArray, type NDArray } from '../tensor/types.ts'
+import { dtypeOf, type NDArray } from '../tensor/types.ts'
 import { Flat } from './flat.ts'
 import { leaves, stretchesOf } from './stretches.ts'
 
@@ -24,8 +25,7 @@ export class ExponentialMovingAverage {
   /** decay: default 0.999; may be set later, a compiled update follows. */
   constructor(parameters: Iterable<Tensor>, options: { decay?: number } = {}) {
     const { decay } = settle(caller, options, { decay: 0.999 })
-    if (currentTrace())
-      throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
+    checkUntraced(`${caller}: cannot be made`, 'make it outside of the compiled function')
     const list = leaves(caller, parameters)
     if (list.length === 0) throw new RangeError(`${caller}: got no parameters`)
     const odd = list.find(({ dtype, node }) => dtype !== 'f32' || node)
@@ -112,16 +112,11 @@ export class ExponentialMovingAverage {
 
   /** Takes what `stateDict` gave. Throws, with every missing, unexpected and misshaped key named, and changes nothing. */
   loadStateDict(state: Record<string, NDArray>): void {
-    const own = this.stateDict()
-    const faults = Object.entries(own).flatMap(([name, { shape, data }]) => {
-      const given = Object.hasOwn(state ?? {}, name) ? state[name] : undefined
-      if (given === undefined) return [`missing ${name} ${show(shape)}`]
-      if (!isNDArray(given) || given.data.constructor !== data.constructor) return [`${name} has another dtype`]
-      return sameShape(given.shape, shape) && given.data.length === data.length
-        ? []
-        : [`${name} has shape ${show(given.shape)}, expected ${show(shape)}`]
-    })
-    for (const name of Object.keys(state ?? {})) if (!Object.hasOwn(own, name)) faults.push(`unexpected ${name}`)
+    const own = Object.entries(this.stateDict())
+    const faults = faultsOf(
+      state ?? {},
+      own.map(([name, { shape, data }]) => ({ name, shape, dtype: dtypeOf(data) })),
+    )
     if (faults.length > 0) throw new Error(`${caller}: loadStateDict: ${faults.join('; ')}`)
     const { f64 } = currentEngine(caller).memory
     f64[this.#cells.address / 8 + 1] = (state.updates as NDArray).data[0] as number
@@ -138,8 +133,7 @@ export class ExponentialMovingAverage {
   }
 
   #outside(method: string): void {
-    if (currentTrace())
-      throw new Error(`${caller}: ${method} while compile() traces; call it between calls of the compiled function`)
+    checkUntraced(`${caller}: ${method}`, 'call it between calls of the compiled function')
     if (this.#cells.disposed) throw new Error(`${caller}: ${method} after dispose()`)
   }
 

@@ -1,7 +1,8 @@
-import { currentTrace } from '../core/engine.ts'
+import { checkUntraced } from '../core/engine.ts'
+import { faultsOf } from '../tensor/state.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import { faultsOf, ParameterGroups, type ParamGroup, type Params } from './optimizer.ts'
+import { ParameterGroups, type ParamGroup, type Params } from './optimizer.ts'
 
 export interface LBFGSOptions {
   /** Length of a step along the direction, or the first length that the line search tries; default 1. */
@@ -112,8 +113,7 @@ export class LBFGS extends ParameterGroups<Hyper, Record<never, boolean>> {
    *  not finite, parameters and state are as before the step. */
   step(closure: () => Tensor): number {
     if (this.disposed) throw new Error(`${NAME}: step after dispose()`)
-    if (currentTrace())
-      throw new Error(`${NAME}: step while compile() traces; call it outside, the closure may be a compiled function`)
+    checkUntraced(`${NAME}: step`, 'call it outside, the closure may be a compiled function')
     if (typeof closure !== 'function')
       throw new TypeError(
         `${NAME}: closure is ${closure === null ? 'null' : typeof closure}, expected a function that clears the gradients, calls backward() and returns the loss`,

@@ -1,12 +1,13 @@
 import type { Operand } from '../core/command.ts'
 import { countSteps } from '../core/commands.ts'
-import { currentEngine, currentTrace, emit, newHeldStorage } from '../core/engine.ts'
+import { checkUntraced, currentEngine, emit, newHeldStorage } from '../core/engine.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
-import { sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { show } from '../tensor/shape.ts'
+import { faultsOf } from '../tensor/state.ts'
 import { backward } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type DType, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
+import type { NDArray } from '../tensor/types.ts'
 import { Flat, flattenParameters, paddedBytes } from './flat.ts'
 import { stretchesOf } from './stretches.ts'
 
@@ -94,8 +95,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
   protected constructor(definition: Definition<H, F>, params: Params<object>, options: object) {
     const { name } = definition
     this.definition = definition
-    if (currentTrace())
-      throw new Error(`${name}: cannot be made while compile() traces; make it outside of the compiled function`)
+    checkUntraced(`${name}: cannot be made`, 'make it outside of the compiled function')
     if (typeof (params as Iterable<unknown> | null)?.[Symbol.iterator] !== 'function') {
       throw new TypeError(
         `${name}: params is ${params === null ? 'null' : typeof params}, expected a list of tensors, as model.parameters() gives`,
@@ -113,8 +113,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
    *  torch.optim.Optimizer.add_param_group. */
   addParamGroup(group: { params: Iterable<Tensor> } & Record<string, unknown>): void {
     const { name } = this.definition
-    if (currentTrace())
-      throw new Error(`${name}: addParamGroup while compile() traces; call it outside of the compiled function`)
+    checkUntraced(`${name}: addParamGroup`)
     if (this.disposed) throw new Error(`${name}: addParamGroup after dispose()`)
     if (typeof (group as typeof group | null)?.params?.[Symbol.iterator] !== 'function')
       throw new TypeError(`${name}: the group has no list of params, expected { params, lr … }`)
@@ -189,10 +188,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
    *  torch.optim.Optimizer.state_dict. */
   stateDict(): OptimizerState {
     if (this.disposed) throw new Error(`${this.definition.name}: stateDict after dispose()`)
-    if (currentTrace())
-      throw new Error(
-        `${this.definition.name}: stateDict while compile() traces; call it outside of the compiled function`,
-      )
+    checkUntraced(`${this.definition.name}: stateDict`)
     let first = 0
     const paramGroups = this.groups.map(({ params, settings }) => {
       const { params: _, ...options } = settings
@@ -209,8 +205,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
     const definition = this.definition
     const { name } = definition
     if (this.disposed) throw new Error(`${name}: loadStateDict after dispose()`)
-    if (currentTrace())
-      throw new Error(`${name}: loadStateDict while compile() traces; call it outside of the compiled function`)
+    checkUntraced(`${name}: loadStateDict`)
     const { state, paramGroups } = (saved ?? {}) as Partial<typeof saved>
     if (typeof state !== 'object' || state === null || !Array.isArray(paramGroups))
       throw new TypeError(`${name}: loadStateDict got no { state, paramGroups }, expected what stateDict gives`)
@@ -362,24 +357,6 @@ export abstract class Optimizer<H extends Hyperparameters = any, F extends Flags
   protected abstract update(run: Run, hyper: Cells<H>, flags: F): void
 }
 
-/** What keeps `state` from holding these arrays and no others, each named. */
-export function faultsOf(
-  state: Record<string, NDArray>,
-  expected: readonly { name: string; shape: readonly number[]; dtype: DType }[],
-): string[] {
-  const faults = expected.flatMap(({ name, shape, dtype }) => {
-    const value = Object.hasOwn(state, name) ? state[name] : undefined
-    if (value === undefined) return [`missing ${name} ${show(shape)}`]
-    if (!isNDArray(value) || dtypeOf(value.data) !== dtype) return [`${name} is no array of ${dtype} { shape, data }`]
-    if (!sameShape(value.shape, shape)) return [`${name} has shape ${show(value.shape)}, expected ${show(shape)}`]
-    if (value.data.length !== sizeOf(shape))
-      return [`${name} has ${value.data.length} elements, expected ${sizeOf(shape)}`]
-    return []
-  })
-  const known = new Set(expected.map(({ name }) => name))
-  return [...faults, ...Object.keys(state).flatMap((name) => (known.has(name) ? [] : [`unexpected ${name}`]))]
-}
-
 interface Settled<H extends Hyperparameters, F extends Flags> {
   readonly hyper: H
   readonly flags: F
@@ -461,10 +438,7 @@ function makeGroup<H extends Hyperparameters, F extends Flags>(
   const current = (): H => Object.fromEntries(names.map((key, i) => [key, memory.f64[at + i]])) as unknown as H
   const change = (key: string, values: Partial<H>): void => {
     if (cells.disposed) throw new Error(`${name}: ${key} set after dispose()`)
-    if (currentTrace())
-      throw new Error(
-        `${name}: ${key} cannot be set while compile() traces; set it between calls, the compiled function follows`,
-      )
+    checkUntraced(`${name}: ${key} cannot be set`, 'set it between calls, the compiled function follows')
     const next = { ...current(), ...values }
     checkHyperparameters(definition, next, flags)
     if (definition.states(next, flags).length !== state.length)

@@ -2,7 +2,7 @@
 // follows without a new trace. Rates are computed in PyTorch's recursive forms and in its order of operations:
 // schedules chain, and give its numbers to the rounding.
 
-import { currentTrace } from '../core/engine.ts'
+import { checkUntraced } from '../core/engine.ts'
 import { checkNumber, checkWhole, checkWholes, kindOf } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { ParameterGroups } from './optimizer.ts'
@@ -38,8 +38,7 @@ export function perGroup<T>(
 export function checkOptimizer(caller: string, optimizer: unknown): void {
   if (!(optimizer instanceof ParameterGroups))
     throw new TypeError(`${caller}: optimizer is ${kindOf(optimizer)}, expected an optimizer of lanewise`)
-  if (currentTrace())
-    throw new Error(`${caller}: cannot be made while compile() traces; make it outside of the compiled function`)
+  checkUntraced(`${caller}: cannot be made`, 'make it outside of the compiled function')
 }
 
 /** How a schedule goes; `t` is the number of steps taken, `group` the index of a group. */
@@ -87,7 +86,7 @@ export abstract class Schedule {
 
   /** Moves on by one step: sets the rates of all groups. */
   step(): void {
-    if (currentTrace()) throw new Error(`${this.caller}: step while compile() traces; call it between compiled steps`)
+    checkUntraced(`${this.caller}: step`, 'call it between compiled steps')
     this.lastEpoch++
     this.#set(this.#rules.rate)
   }
