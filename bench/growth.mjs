@@ -5,7 +5,7 @@ import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 
 const mlp = (batch, sizes) => ({
-  name: `mlp ${sizes.join('-')}, batch ${batch}`,
+  name: 'mlp',
   kind: 'mlp',
   batch,
   sizes,
@@ -20,7 +20,7 @@ const mlpFlops = ({ batch, sizes }) =>
   sizes.slice(1).reduce((sum, outputs, i) => sum + (i > 0 ? 6 : 4) * batch * sizes[i] * outputs, 0)
 
 const gpt = (batch, length) => ({
-  name: `gpt, length ${length}`,
+  name: 'gpt',
   ...{ kind: 'gpt', batch, length, vocabulary: 65, width: 128, heads: 4, blocks: 2, optimizer: 'adam', lr: 1e-5 },
 })
 
@@ -75,7 +75,6 @@ export function figure(results, about) {
       marginLeft: 60,
       marginTop: 36,
       marginRight: 20,
-      style: 'background: white; font-family: sans-serif; font-size: 11px',
       x: { type: 'log', base: 2, label: axis, ticks: points.map(([x]) => x), tickFormat: String },
       y: { type: 'log', label: 'ms a step', grid: true, tickFormat: (v) => (Math.log10(v) % 1 === 0 ? String(v) : '') },
       marks: [

@@ -198,11 +198,12 @@ if (settings.profile !== undefined) {
 if (settings.growth !== undefined) {
   const { figure, studies } = await import('./growth.mjs')
   const results = []
-  for (const { points, flops } of studies) {
+  for (const { axis, title, points, flops } of studies) {
+    console.log(title)
     const rows = []
     for (const [x, entry] of points) {
       const [{ ms }] = await measure(entry, { ...settings, impls: impls.slice(0, 1) })
-      console.log(`${entry.name.padEnd(44)}${ms.toPrecision(4).padStart(10)} ms${(flops(entry) / ms / 1e6).toFixed(1).padStart(8)} GFLOP/s`) // biome-ignore format: one line
+      console.log(`  ${`${axis} = ${x}`.padEnd(28)}${ms.toPrecision(4).padStart(10)} ms${(flops(entry) / ms / 1e6).toFixed(1).padStart(8)} GFLOP/s`) // biome-ignore format: one line
       rows.push([x, ms, flops(entry)])
     }
     results.push(rows)

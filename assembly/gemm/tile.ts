@@ -37,7 +37,7 @@ export const TILE_COLUMNS = 16
 /** Bytes of a line of a panel: a line of the cache. */
 export const TILE_ROW: usize = 4 * TILE_COLUMNS
 /** Rows of A that share one call, at most. */
-export const ROWS = 192
+export const ROWS = 256
 /** Bytes of the buffer for tiles that are larger than what is left of C. */
 export const TILE_BYTES: usize = 4 * ROWS * TILE_COLUMNS
 /** Bytes of one k of a strip. */

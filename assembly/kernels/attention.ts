@@ -57,7 +57,7 @@ function softmaxRow(p: usize, mask: usize, maskStep: usize, factor: f32, seen: i
 /** out = dropped(softmax(factor q kᵀ + mask)) v.  q: [batch, heads, T, D]; k: [batch, heads, S, D]; v: [batch, heads,
  *  S, Dv]; out: [batch, heads, T, Dv]; mask: broadcast over [batch, heads, T, S]; strides in dims.
  *  Keeps probabilities [batch, heads, T, S], before dropout, and the generator's state (drawn, 4 words) that it used.
- *  buffer, in floats: 192 × 16 + 4; 20 × max(D, S) for strips; k and v packed, D ⌈S / 16⌉ 16 and S ⌈Dv / 16⌉ 16; with a generator, 20 S. */
+ *  buffer, in floats: 256 × 16 + 4; 20 × max(D, S) for strips; k and v packed, D ⌈S / 16⌉ 16 and S ⌈Dv / 16⌉ 16; with a generator, 20 S. */
 export function attention(
   out: Out, probabilities: Out, drawn: Out, q: In, k: In, v: In, mask: OptionalIn, generator: OptionalInOut, buffer: Scratch,
   dims: Ints, causal: i32, factor: f32, dropout: f32,
@@ -107,7 +107,7 @@ export function attention(
 
 /** The gradients dq, dk, dv from dout, laid out as q, k, v and out; dweights: what comes besides to the probabilities
  *  [batch, heads, T, S], or absent.
- *  buffer, in floats: 192 × 16 + 4; 20 × max(T, S, Dv) for strips; the larger of Dv ⌈S / 16⌉ 16 and T ⌈D / 16⌉ 16; the larger of S ⌈D / 16⌉ 16 and
+ *  buffer, in floats: 256 × 16 + 4; 20 × max(T, S, Dv) for strips; the larger of Dv ⌈S / 16⌉ 16 and T ⌈D / 16⌉ 16; the larger of S ⌈D / 16⌉ 16 and
  *  T ⌈Dv / 16⌉ 16; T S; with dropout, T S. */
 export function attentionBackward(
   dq: Out, dk: Out, dv: Out, dout: In, dweights: OptionalIn, q: In, k: In, v: In, probabilities: In, drawn: In, buffer: Scratch,

@@ -36,7 +36,7 @@ function isDepthwise(geometry: usize): bool {
 
 /** y = x ∗ weight + bias, or relu of it.  out: [batch, outChannels, outHeight, outWidth]; x: [batch, channels, height,
  *  width]; weight: [outChannels, channels / groups, kernelHeight, kernelWidth]; bias: [outChannels], or absent.
- *  buffer, in floats, with O = outChannels / groups: 192 × 16 for tiles, K for offsets, channels / groups × imageHeight ×
+ *  buffer, in floats, with O = outChannels / groups: 256 × 16 for tiles, K for offsets, channels / groups × imageHeight ×
  *  imageWidth when padded, 16 O for biases, O rounded up to 4 × K for strips, 16 × min(K, 512) for a panel, and 16 more. */
 export function conv2d(
   out: Out, x: In, weight: In, bias: OptionalIn, buffer: Scratch, geometry: Ints, relu: i32,
@@ -128,7 +128,7 @@ function multiplyGroup(
 
 /** dw = Σ over images of dy · patchesᵀ.  dw: as weight; x, dy: as in conv2d; chunk: positions of an image in a product;
  *  images: how many images share one, 1 unless a chunk is all positions.
- *  buffer, in floats, with O = outChannels / groups, depth = images × chunk: 192 × 16 for tiles, K for offsets, images ×
+ *  buffer, in floats, with O = outChannels / groups, depth = images × chunk: 256 × 16 for tiles, K for offsets, images ×
  *  channels / groups × imageHeight × imageWidth when padded, O rounded up to 4 × depth for strips, 16 × (depth + 3) for
  *  a panel, and 16 more. */
 export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: Ints, chunk: i32, images: i32): void {
@@ -202,7 +202,7 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
 
 /** dx = the patches of weightᵀ · dy, each added where it was taken.  dx: as x, the rest as in conv2d; chunk: positions
  *  in a product, a multiple of 16. Also the forward of a transposed convolution.
- *  buffer, in floats, with O = outChannels / groups: 192 × 16 for tiles, K for offsets, channels / groups × imageHeight ×
+ *  buffer, in floats, with O = outChannels / groups: 256 × 16 for tiles, K for offsets, channels / groups × imageHeight ×
  *  imageWidth when padded, K rounded up to 4 × O for strips, O × chunk for panels, 32 × (chunk + ROW_GAP) for rows of
  *  patches, and 16 more. */
 export function conv2dInput(dx: Out, dy: In, weight: In, buffer: Scratch, geometry: Ints, chunk: i32): void {

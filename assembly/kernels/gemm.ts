@@ -2,7 +2,7 @@
 // TN (dW = dYᵀ · X). All run the same micro-kernels; packing serves the transposes.
 //
 //   for each block of k (512 or less)     a sum goes on where the block before has left it
-//     for each block of rows (192)        of A, in strips: 384 KB, stays in the second-level cache
+//     for each block of rows (256)        of A, in strips: 512 KB, stays in the second-level cache
 //       for each panel of B (16 columns)  packed: 32 KB, about the first-level cache
 //         micro-kernel                    for each strip of A (4 rows)
 
@@ -18,7 +18,7 @@ const PACKING_ROWS = 48
 
 /** out = A · B + bias, or relu of it; sums = Σ over k of A.  out: [m, n]; sums: [m]; bias: [n], or absent.
  *  A: [m, k], or [k, m] with transposeA; B: [k, n], or [n, k] with transposeB.
- *  buffer, in floats: 192 × 16 for tiles, 16 × min(k, 512) for a panel, min(m, 192) rounded up to 4 × min(k, 512) for
+ *  buffer, in floats: 256 × 16 for tiles, 16 × min(k, 512) for a panel, min(m, 256) rounded up to 4 × min(k, 512) for
  *  strips. */
 export function gemm(
   out: Out, sums: OptionalOut, a: In, b: In, bias: OptionalIn, buffer: Scratch,

@@ -8,8 +8,8 @@
 // read and write them where they are. `reverse` runs from the last step to the first. Row of G gates: one after the
 // other, H wide. h0, c0: [batch, H], 0 where absent; W_hh: [G H, H].
 //
-// buffer of a forward, in floats, with b = min(batch, 192) rounded up to 4: 192 × 16; b H; H ⌈G H / 16⌉ 16; batch G H.
-// Of a backward: 192 × 16; b G H; G H ⌈H / 16⌉ 16.
+// buffer of a forward, in floats, with b = min(batch, 256) rounded up to 4: 256 × 16; b H; H ⌈G H / 16⌉ 16; batch G H.
+// Of a backward: 256 × 16; b G H; G H ⌈H / 16⌉ 16.
 
 import { In, OptionalIn, Out, Scratch } from '../abi'
 import { multiplyPacked, packedBytes, packMatrix, productBytes } from '../gemm/packed'
