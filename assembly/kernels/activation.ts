@@ -8,6 +8,7 @@
 import { In, OptionalOut, Out } from '../abi'
 import { exp, expm1Of, expPairs, log1p, normalTail, sigmoid as sigmoidAt, sigmoidOf, tanhOf } from '../math'
 import { at, loadLanes, storeLanes, sumLanes } from '../simd'
+import { fourColumns } from './reduce'
 
 /** All curves; those before relu are made of an exponential. */
 enum Curve { tanh, sigmoid, elu, gelu, geluTanh, silu, mish, softplus, relu, leakyRelu, hardswish, hardsigmoid }
@@ -319,6 +320,16 @@ export function softplusBackward(dx: Out, dy: In, x: In, beta: f32, threshold: f
 
 /** out[o, c, :] = x where x > 0, else weight_c x.  out, x: [outer, channels, inner]; weight: [channels]. */
 export function prelu(out: Out, x: In, weight: In, outer: i32, channels: i32, inner: i32): void {
+  if (inner == 1) {
+    for (let o = 0; o < outer; o++) {
+      for (let c = 0; c < channels; c += 4) {
+        storeLanes(at(out, c), curve(Curve.leakyRelu, v128.load(at(x, c)), splat(0), v128.load(at(weight, c)), splat(0)), channels - c)
+      }
+      x = at(x, channels)
+      out = at(out, channels)
+    }
+    return
+  }
   for (let k = 0; k < outer * channels; k++) {
     leakyRelu(at(out, k * inner), at(x, k * inner), load<f32>(at(weight, k % channels)), inner)
   }
@@ -328,6 +339,18 @@ export function prelu(out: Out, x: In, weight: In, outer: i32, channels: i32, in
 export function preluBackward(
   dx: Out, dweight: OptionalOut, dy: In, x: In, weight: In, outer: i32, channels: i32, inner: i32,
 ): void {
+  if (inner == 1) {
+    const step = <usize>channels << 2
+    for (let c = 0; c < channels; c += 4) {
+      const w = v128.load(at(weight, c))
+      if (dweight) storeLanes(at(dweight, c), fourColumns(at(x, c), at(dy, c), splat(0), 0, false, outer, step), channels - c)
+      for (let o = 0; o < outer; o++) {
+        const p = at(<usize>o * step, c)
+        storeLanes(dx + p, slope(Curve.leakyRelu, v128.load(dy + p), v128.load(x + p), w, w, w), channels - c)
+      }
+    }
+    return
+  }
   for (let c = 0; c < channels; c++) {
     let total: f64 = 0
     for (let o = 0; o < outer; o++) {
