@@ -6,8 +6,9 @@
 // to the output, then the exponentials in their place, then the results.
 
 import { In, OptionalOut, Out } from '../abi'
-import { exp, expm1Of, expPairs, log1p, normalTail, sigmoid as sigmoidAt, sigmoidOf, tanhOf } from '../math'
+import { constant, exp, expm1Of, expPairs, log1p, NORMAL, normalTail, sigmoid as sigmoidAt, sigmoidOf, tanhOf } from '../math'
 import { at, loadLanes, storeLanes, sumLanes } from '../simd'
+import { fourColumns } from './reduce'
 
 /** All curves; those before relu are made of an exponential. */
 enum Curve { tanh, sigmoid, elu, gelu, geluTanh, silu, mish, softplus, relu, leakyRelu, hardswish, hardsigmoid }
@@ -59,18 +60,13 @@ function argument(kind: i32, x: v128, p: v128): v128 {
   return kind == Curve.tanh ? f32x4.add(a, a) : f32x4.neg(a)
 }
 
-/** h(x); e: the exponential of the argument; what p and q are says the kernel. */
+/** h(x) but for gelu; e: the exponential of the argument; what p and q are says the kernel. */
 // @ts-ignore: decorator
 @inline
 function curve(kind: i32, x: v128, e: v128, p: v128, q: v128): v128 {
   if (kind == Curve.tanh) return tanhOf(x, e)
   if (kind == Curve.sigmoid) return sigmoidOf(x, e)
   if (kind == Curve.elu) return f32x4.mul(q, v128.bitselect(x, f32x4.mul(p, expm1Of(x, e)), positive(x)))
-  if (kind == Curve.gelu) {
-    // x Φ(x): above 0 x - x Φ(-x).
-    const t = f32x4.abs(x)
-    return f32x4.sub(f32x4.max(x, splat(0)), f32x4.mul(t, normalTail(t, e)))
-  }
   if (kind == Curve.geluTanh) return f32x4.mul(x, sigmoidOf(x, e))
   if (kind == Curve.silu) return f32x4.mul(x, sigmoidOf(x, e))
   if (kind == Curve.mish) {
@@ -90,7 +86,7 @@ function curve(kind: i32, x: v128, e: v128, p: v128, q: v128): v128 {
   return kind == Curve.hardswish ? f32x4.mul(x, gate) : gate
 }
 
-/** dy h'(x); x is y = h(x) for relu, tanh and sigmoid. */
+/** dy h'(x) but for gelu; x is y = h(x) for relu, tanh and sigmoid. */
 // @ts-ignore: decorator
 @inline
 function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
@@ -101,13 +97,6 @@ function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
   let slope = one
   if (kind == Curve.leakyRelu) slope = v128.bitselect(one, p, positive(x))
   if (kind == Curve.elu) slope = f32x4.mul(q, v128.bitselect(one, f32x4.mul(p, e), positive(x)))
-  if (kind == Curve.gelu) {
-    // Φ(x) + x φ(x), φ(x) = e^(-x²/2) / √(2π); φ is 0 from 15 on.
-    const t = near(x)
-    const beyond = normalTail(f32x4.abs(t), e)
-    const total = v128.bitselect(f32x4.sub(one, beyond), beyond, positive(t))
-    slope = f32x4.add(total, f32x4.mul(t, f32x4.mul(e, splat(0.398942280))))
-  }
   if (kind == Curve.geluTanh) {
     // σ(u) (1 + x u' (1 - σ(u))); beyond 15 it is 0 or 1.
     const t = near(x)
@@ -140,6 +129,59 @@ function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
     slope = v128.and(splat(0.166666667), inside)
   }
   return f32x4.mul(dy, slope)
+}
+
+/** x Φ(x), above 0 x - x Φ(-x); with `backward` Φ(x) + x φ(x), φ(x) = e^(-x²/2) / √(2π), which is 0 from 15 on.
+ *  e: the exponential of the argument; the other parameters are the constants of NORMAL. */
+// @ts-ignore: decorator
+@inline
+function geluBy(
+  backward: bool, x: v128, e: v128, slope: v128,
+  c7: v128, c6: v128, c5: v128, c4: v128, c3: v128, c2: v128, c1: v128, c0: v128, density: v128, one: v128,
+): v128 {
+  const t = backward ? near(x) : x
+  const a = f32x4.abs(t)
+  const beyond = normalTail(a, e, slope, c7, c6, c5, c4, c3, c2, c1, c0, one)
+  if (!backward) return f32x4.sub(f32x4.max(x, splat(0)), f32x4.mul(a, beyond))
+  const total = v128.bitselect(f32x4.sub(one, beyond), beyond, positive(t))
+  return f32x4.add(total, f32x4.mul(t, f32x4.mul(e, density)))
+}
+
+/** gelu of n elements, or dy times its slope; out holds the exponentials, and n is a multiple of 8; but below 8 they are
+ *  computed here. The constants are loaded once for both vectors: V8's 256-bit pass does not pair loads of one address, nor
+ *  across branches (geluBackward 0.75 → 0.51 ms for 768×512). */
+// @ts-ignore: decorator
+@inline
+function geluPairs(backward: bool, out: usize, dy: usize, x: usize, n: i32): void {
+  const c = constant(NORMAL, 0)
+  const c7 = constant(NORMAL, 1)
+  const c6 = constant(NORMAL, 2)
+  const c5 = constant(NORMAL, 3)
+  const c4 = constant(NORMAL, 4)
+  const c3 = constant(NORMAL, 5)
+  const c2 = constant(NORMAL, 6)
+  const c1 = constant(NORMAL, 7)
+  const c0 = constant(NORMAL, 8)
+  const density = constant(NORMAL, 9)
+  const one = constant(NORMAL, 10)
+  let i = 0
+  for (; i + 8 <= n; i += 8) {
+    const x0 = v128.load(at(x, i))
+    const x1 = v128.load(at(x, i), 16)
+    let y0 = geluBy(backward, x0, v128.load(at(out, i)), c, c7, c6, c5, c4, c3, c2, c1, c0, density, one)
+    let y1 = geluBy(backward, x1, v128.load(at(out, i), 16), c, c7, c6, c5, c4, c3, c2, c1, c0, density, one)
+    if (backward) {
+      y0 = f32x4.mul(v128.load(at(dy, i)), y0)
+      y1 = f32x4.mul(v128.load(at(dy, i), 16), y1)
+    }
+    v128.store(at(out, i), y0)
+    v128.store(at(out, i), y1, 16)
+  }
+  for (; i < n; i += 4) {
+    const v = v128.load(at(x, i))
+    const y = geluBy(backward, v, exp(argument(Curve.gelu, v, v)), c, c7, c6, c5, c4, c3, c2, c1, c0, density, one)
+    storeLanes(at(out, i), backward ? f32x4.mul(v128.load(at(dy, i)), y) : y, n - i)
+  }
 }
 
 /** out = h(x), or dy h'(x) with `backward`, for curves of few instructions: in neighbouring pairs of vectors. */
@@ -185,6 +227,10 @@ function draw(kind: i32, backward: bool, out: usize, dy: usize, x: usize, p: f32
         }
       }
       expPairs(at(out, i), at(kind == Curve.elu ? x : out, i), 0, end - i)
+    }
+    if (kind == Curve.gelu) {
+      geluPairs(backward, at(out, i), at(dy, i), at(x, i), end - i)
+      i = end
     }
     for (; i < end; i += 4) {
       if (blocks && !exponential(kind, backward)) i = min(i, n - 4)
@@ -319,6 +365,16 @@ export function softplusBackward(dx: Out, dy: In, x: In, beta: f32, threshold: f
 
 /** out[o, c, :] = x where x > 0, else weight_c x.  out, x: [outer, channels, inner]; weight: [channels]. */
 export function prelu(out: Out, x: In, weight: In, outer: i32, channels: i32, inner: i32): void {
+  if (inner == 1) {
+    for (let o = 0; o < outer; o++) {
+      for (let c = 0; c < channels; c += 4) {
+        storeLanes(at(out, c), curve(Curve.leakyRelu, v128.load(at(x, c)), splat(0), v128.load(at(weight, c)), splat(0)), channels - c)
+      }
+      x = at(x, channels)
+      out = at(out, channels)
+    }
+    return
+  }
   for (let k = 0; k < outer * channels; k++) {
     leakyRelu(at(out, k * inner), at(x, k * inner), load<f32>(at(weight, k % channels)), inner)
   }
@@ -328,6 +384,18 @@ export function prelu(out: Out, x: In, weight: In, outer: i32, channels: i32, in
 export function preluBackward(
   dx: Out, dweight: OptionalOut, dy: In, x: In, weight: In, outer: i32, channels: i32, inner: i32,
 ): void {
+  if (inner == 1) {
+    const step = <usize>channels << 2
+    for (let c = 0; c < channels; c += 4) {
+      const w = v128.load(at(weight, c))
+      if (dweight) storeLanes(at(dweight, c), fourColumns(at(x, c), at(dy, c), splat(0), 0, false, outer, step), channels - c)
+      for (let o = 0; o < outer; o++) {
+        const p = at(<usize>o * step, c)
+        storeLanes(dx + p, slope(Curve.leakyRelu, v128.load(dy + p), v128.load(x + p), w, w, w), channels - c)
+      }
+    }
+    return
+  }
   for (let c = 0; c < channels; c++) {
     let total: f64 = 0
     for (let o = 0; o < outer; o++) {

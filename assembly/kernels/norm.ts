@@ -5,7 +5,7 @@
 
 import { In, InOut, OptionalIn, OptionalInOut, OptionalOut, Out, Scratch } from '../abi'
 import { at, loadLanes, storeLanes, sumLanes } from '../simd'
-import { sumOf } from './reduce'
+import { fourColumns, sumOf } from './reduce'
 
 /** Elements added in f32 lanes before their sum joins an f64 total. */
 const CHUNK = 2048
@@ -85,6 +85,13 @@ function normalizeRow(scales: bool, shifts: bool, out: usize, x: usize, m: v128,
 export function layerNorm(
   out: Out, mean: OptionalOut, rstd: Out, x: In, weight: OptionalIn, bias: OptionalIn, eps: f32, rows: i32, d: i32,
 ): void {
+  normalizeRows(out, mean, rstd, x, weight, bias, eps, rows, 1, d)
+}
+
+/** layerNorm where weight and bias are [period, d], and row r has those of r % period. */
+function normalizeRows(
+  out: usize, mean: usize, rstd: usize, x: usize, weight: usize, bias: usize, eps: f32, rows: i32, period: i32, d: i32,
+): void {
   for (let row = 0; row < rows; row++) {
     const centre = mean ? <f32>(sumOf(x, d) / <f64>d) : 0
     const scale = rstdOf(squaresOf(x, centre, d) / <f64>d, eps)
@@ -92,12 +99,15 @@ export function layerNorm(
     store<f32>(at(rstd, row), scale)
     const m = f32x4.splat(centre)
     const r = f32x4.splat(scale)
+    const own = (row % period) * d
+    const w = at(weight, own)
+    const b = at(bias, own)
     if (weight) {
-      if (bias) normalizeRow(true, true, out, x, m, r, weight, bias, d)
-      else normalizeRow(true, false, out, x, m, r, weight, bias, d)
+      if (bias) normalizeRow(true, true, out, x, m, r, w, b, d)
+      else normalizeRow(true, false, out, x, m, r, w, b, d)
     } else {
-      if (bias) normalizeRow(false, true, out, x, m, r, weight, bias, d)
-      else normalizeRow(false, false, out, x, m, r, weight, bias, d)
+      if (bias) normalizeRow(false, true, out, x, m, r, w, b, d)
+      else normalizeRow(false, false, out, x, m, r, w, b, d)
     }
     x = at(x, d)
     out = at(out, d)
@@ -109,19 +119,33 @@ export function layerNormBackward(
   dx: Out, dweight: OptionalOut, dbias: OptionalOut, partial: Scratch,
   dy: In, x: In, mean: OptionalIn, rstd: In, weight: OptionalIn, rows: i32, d: i32,
 ): void {
-  const width = (d + 3) & ~3
+  normalizeRowsBackward(dx, dweight, dbias, partial, dy, x, mean, rstd, weight, rows, 1, d)
+}
+
+/** The gradients of normalizeRows.  partial: 2 × (period · d rounded up to 4) floats. */
+function normalizeRowsBackward(
+  dx: usize, dweight: usize, dbias: usize, partial: usize,
+  dy: usize, x: usize, mean: usize, rstd: usize, weight: usize, rows: i32, period: i32, d: i32,
+): void {
+  const size = period * d
+  const width = (size + 3) & ~3
   const partialBias = at(partial, width)
-  if (dweight) memory.fill(dweight, 0, <usize>d << 2)
-  if (dbias) memory.fill(dbias, 0, <usize>d << 2)
+  const together = ROWS * period
+  if (dweight) memory.fill(dweight, 0, <usize>size << 2)
+  if (dbias) memory.fill(dbias, 0, <usize>size << 2)
   for (let row = 0; row < rows; row++) {
-    if (row % ROWS == 0) memory.fill(partial, 0, <usize>width << 3)
+    if (row % together == 0) memory.fill(partial, 0, <usize>width << 3)
     const centre = mean ? load<f32>(at(mean, row)) : 0
     const scale = load<f32>(at(rstd, row))
-    if (weight) layerNormBackwardRow(true, mean != 0, dx, partial, partialBias, dy, x, centre, scale, weight, d)
-    else layerNormBackwardRow(false, mean != 0, dx, partial, partialBias, dy, x, centre, scale, weight, d)
-    if (row % ROWS == ROWS - 1 || row == rows - 1) {
-      if (dweight) addTo(dweight, partial, d)
-      if (dbias) addTo(dbias, partialBias, d)
+    const own = (row % period) * d
+    const w = at(weight, own)
+    const pw = at(partial, own)
+    const pb = at(partialBias, own)
+    if (weight) layerNormBackwardRow(true, mean != 0, dx, pw, pb, dy, x, centre, scale, w, d)
+    else layerNormBackwardRow(false, mean != 0, dx, pw, pb, dy, x, centre, scale, w, d)
+    if (row % together == together - 1 || row == rows - 1) {
+      if (dweight) addTo(dweight, partial, size)
+      if (dbias) addTo(dbias, partialBias, size)
     }
     dx = at(dx, d)
     dy = at(dy, d)
@@ -197,8 +221,8 @@ function layerNormBackwardRow(
     storeLanes(at(dx, i), f32x4.mul(r, f32x4.sub(f32x4.sub(g, meanG), f32x4.mul(h, meanGx))), d - i)
     const w = at(dweight, i)
     const c = at(dbias, i)
-    v128.store(w, f32x4.add(v128.load(w), f32x4.mul(e, h)))
-    v128.store(c, f32x4.add(v128.load(c), e))
+    storeLanes(w, f32x4.add(v128.load(w), f32x4.mul(e, h)), d - i)
+    storeLanes(c, f32x4.add(v128.load(c), e), d - i)
   }
 }
 
@@ -298,6 +322,7 @@ export function groupNorm(
   out: Out, mean: Out, rstd: Out, x: In, weight: OptionalIn, bias: OptionalIn, eps: f32, n: i32, groups: i32, channels: i32, inner: i32,
 ): void {
   const each = channels / groups
+  if (inner == 1) return normalizeRows(out, mean, rstd, x, weight, bias, eps, n * groups, groups, each)
   const size = each * inner
   for (let k = 0; k < n * groups; k++) {
     const m = <f32>(sumOf(x, size) / <f64>size)
@@ -317,6 +342,7 @@ export function groupNormBackward(
   dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, n: i32, groups: i32, channels: i32, inner: i32,
 ): void {
   const each = channels / groups
+  if (inner == 1) return normalizeRowsBackward(dx, dweight, dbias, sums, dy, x, mean, rstd, weight, n * groups, groups, each)
   const size = each * inner
   // For each channel: the sums of one sample; after them, those of all.
   const totals = sums + (<usize>channels << 4)
@@ -360,7 +386,7 @@ function channelMean(x: usize, n: i32, channels: i32, inner: i32): f32 {
   const stride = <usize>(channels * inner) << 2
   let total: f64 = 0
   for (let s = 0; s < n; s++) {
-    total += inner == 1 ? <f64>load<f32>(x) : sumOf(x, inner)
+    total += sumOf(x, inner)
     x += stride
   }
   return <f32>(total / <f64>(n * inner))
@@ -396,10 +422,11 @@ export function batchNorm(
   if (count) store<i32>(count, load<i32>(count) + 1)
   const factor: f64 = momentum < 0 ? 1 / <f64>load<i32>(count) : <f64>momentum
   const stride = channels * inner
+  if (inner == 1) columnStatistics(mean, rstd, x, n, channels)
   for (let c = 0; c < channels; c++) {
     const p = at(x, c * inner)
-    const m = channelMean(p, n, channels, inner)
-    const squares = channelSquares(p, m, n, channels, inner)
+    const m = inner == 1 ? load<f32>(at(mean, c)) : channelMean(p, n, channels, inner)
+    const squares = inner == 1 ? <f64>load<f32>(at(rstd, c)) : channelSquares(p, m, n, channels, inner)
     const r = rstdOf(squares / <f64>values, eps)
     store<f32>(at(mean, c), m)
     store<f32>(at(rstd, c), r)
@@ -408,6 +435,17 @@ export function batchNorm(
     if (inner > 1) normalizeChannel(at(out, c * inner), p, m, r, c, weight, bias, n, stride, inner)
   }
   if (inner == 1) normalizeColumns(out, x, mean, rstd, weight, bias, n, channels)
+}
+
+/** mean = Σ x / n, squares = Σ (x - mean)² of the columns of x: [n, channels]. */
+function columnStatistics(mean: usize, squares: usize, x: usize, n: i32, channels: i32): void {
+  const step = <usize>channels << 2
+  const count = f32x4.splat(<f32>n)
+  for (let c = 0; c < channels; c += 4) {
+    const m = f32x4.div(fourColumns(at(x, c), 0, f32x4.splat(0), 0, false, n, step), count)
+    storeLanes(at(mean, c), m, channels - c)
+    storeLanes(at(squares, c), fourColumns(at(x, c), 0, m, 0, true, n, step), channels - c)
+  }
 }
 
 /** batchNorm with given mean and variance; keeps rstd = 1 / √(variance + eps), and a copy of the mean. */
@@ -447,6 +485,7 @@ export function batchNormBackward(
 ): void {
   const values = <f64>(n * inner)
   const stride = channels * inner
+  if (inner == 1) return columnGradients(dx, dweight, dbias, dy, x, mean, rstd, weight, fixed, n, channels)
   for (let c = 0; c < channels; c++) {
     const p = c * inner
     const m = load<f32>(at(mean, c))
@@ -460,5 +499,30 @@ export function batchNormBackward(
     if (dbias) store<f32>(at(dbias, c), <f32>load<f64>(sums))
     if (dweight) store<f32>(at(dweight, c), <f32>load<f64>(sums, 8))
     channelGradient(at(dx, p), at(dy, p), at(x, p), m, r, w, g, gx, n, stride, inner)
+  }
+}
+
+/** The same for channels without inner axes, four columns at a time. */
+function columnGradients(
+  dx: usize, dweight: usize, dbias: usize, dy: usize, x: usize, mean: usize, rstd: usize, weight: usize, fixed: i32, n: i32, channels: i32,
+): void {
+  const step = <usize>channels << 2
+  const share = f32x4.splat(fixed ? 0 : <f32>(1 / <f64>n))
+  for (let c = 0; c < channels; c += 4) {
+    const m = v128.load(at(mean, c))
+    // The rstd of no values is no number; their sums are 0.
+    const r = n > 0 ? v128.load(at(rstd, c)) : f32x4.splat(0)
+    const g = weight ? f32x4.mul(r, v128.load(at(weight, c))) : r
+    const sum = fourColumns(at(dy, c), 0, f32x4.splat(0), 0, false, n, step)
+    const sumX = f32x4.mul(fourColumns(at(x, c), at(dy, c), m, Infinity, false, n, step), r)
+    if (dbias) storeLanes(at(dbias, c), sum, channels - c)
+    if (dweight) storeLanes(at(dweight, c), sumX, channels - c)
+    const a = f32x4.mul(f32x4.mul(sum, share), g)
+    const b = f32x4.mul(f32x4.mul(f32x4.mul(sumX, share), g), r)
+    for (let s = 0; s < n; s++) {
+      const p = at(<usize>s * step, c)
+      const h = f32x4.mul(f32x4.sub(v128.load(x + p), m), b)
+      storeLanes(dx + p, f32x4.sub(f32x4.sub(f32x4.mul(v128.load(dy + p), g), a), h), channels - c)
+    }
   }
 }

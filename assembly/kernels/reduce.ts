@@ -68,6 +68,30 @@ function sumColumns(out: usize, p: usize, scale: f32, size: i32, step: usize, wi
   if (width > 4) storeLanes(out + 16, join(f64x2.mul(t2, factor), f64x2.mul(t3, factor)), width - 4)
 }
 
+/** Σ (x - m) over n rows, `step` bytes apart, of four columns; with `squares` Σ (x - m)², with `factor` (rows like those of
+ *  x) Σ factor min(x - m, most): f32 within ROWS rows, f64 over these. */
+export function fourColumns(x: usize, factor: usize, m: v128, most: f32, squares: bool, n: i32, step: usize): v128 {
+  const bound = f32x4.splat(most)
+  let low = f64x2.splat(0)
+  let high = low
+  for (let start = 0; start < n; start += ROWS) {
+    let sum = f32x4.splat(0)
+    for (let s = min(n - start, ROWS); s > 0; s--) {
+      let v = f32x4.sub(v128.load(x), m)
+      if (squares) v = f32x4.mul(v, v)
+      else if (factor) {
+        v = f32x4.mul(v128.load(factor), f32x4.pmin(v, bound))
+        factor += step
+      }
+      sum = f32x4.add(sum, v)
+      x += step
+    }
+    low = f64x2.add(low, f64x2.promote_low_f32x4(sum))
+    high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<i64>(sum, sum, 1, 0)))
+  }
+  return join(low, high)
+}
+
 // @ts-ignore: decorator
 @inline
 function join(low: v128, high: v128): v128 {
