@@ -51,7 +51,7 @@ export const studies = [
   },
   {
     axis: 'sequence length T',
-    title: 'GPT, 2 blocks, 128 wide, 4 sequences',
+    title: 'GPT 128 wide, 2 blocks, batch 4',
     points: powers(3, 9).map((t) => [t, gpt(4, t)]),
     flops: gptFlops,
   },
@@ -73,10 +73,17 @@ export function figure(results, about) {
       width: WIDTH,
       height: HEIGHT,
       marginLeft: 60,
-      marginTop: 36,
+      marginTop: 44,
       marginRight: 20,
       x: { type: 'log', base: 2, label: axis, ticks: points.map(([x]) => x), tickFormat: String },
-      y: { type: 'log', label: 'ms a step', grid: true, tickFormat: (v) => (Math.log10(v) % 1 === 0 ? String(v) : '') },
+      y: {
+        type: 'log',
+        label: 'ms a step',
+        labelAnchor: 'center',
+        labelArrow: 'none',
+        grid: true,
+        tickFormat: (v) => (Math.log10(v) % 1 === 0 ? String(v) : ''),
+      },
       marks: [
         Plot.line(rows, { x: 'x', y: ({ flops }) => flops / rate, stroke: '#999', strokeDasharray: '4 3' }),
         Plot.line(rows, { x: 'x', y: 'ms', stroke: '#0b6e4f', strokeWidth: 2 }),
@@ -86,7 +93,7 @@ export function figure(results, about) {
     svg.setAttribute('x', String((i % 2) * WIDTH))
     svg.setAttribute('y', String(MARGIN + Math.floor(i / 2) * HEIGHT))
     const heading = `${title}: best ${(rate / 1e6).toFixed(0)} GFLOP/s`
-    return `${svg.outerHTML.replace('</svg>', `<text x="60" y="16" font-weight="bold" fill="#222">${heading}</text></svg>`)}`
+    return `${svg.outerHTML.replace('</svg>', `<text x="60" y="14" text-anchor="start" font-size="12" font-weight="bold" fill="#222">${heading}</text></svg>`)}`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * WIDTH}" height="${2 * HEIGHT + MARGIN}" viewBox="0 0 ${2 * WIDTH} ${2 * HEIGHT + MARGIN}" font-family="sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="white"/>
