@@ -751,6 +751,22 @@ describe('linear', () => {
       differentiable: false,
     })
   })
+
+  // A row alone goes another way through the kernel, and so do columns at the edge; k runs over two blocks.
+  test.each([
+    [1, 1],
+    [7, 16],
+    [515, 35],
+    [1030, 48],
+  ])('a sample of %i numbers gives the same %i bits alone as in a batch', (inputs, out) => {
+    const x = tensor(numbers(9 * inputs, 1), { shape: [9, inputs] })
+    const w = tensor(numbers(out * inputs, 2), { shape: [out, inputs] })
+    const b = tensor(numbers(out, 3), { shape: [out] })
+    const together = lw.relu(lw.linear(x, w, b)).data()
+    const single = lw.compile((row: Tensor) => lw.relu(lw.linear(row, w, b)))
+    for (let i = 0; i < 9; i++)
+      expect(single(lw.slice(x, { start: i, end: i + 1 })).data()).toEqual(together.slice(i * out, (i + 1) * out))
+  })
 })
 
 const rows: [number, number][] = [

@@ -145,7 +145,7 @@ function copyRows(to: usize, ldt: usize, from: usize, ldf: usize, rows: i32, wid
 }
 
 /** c = relu(c). NaN passes. */
-function clampRows(c: usize, ldc: usize, rows: i32, width: i32): void {
+export function clampRows(c: usize, ldc: usize, rows: i32, width: i32): void {
   const zero = f32x4.splat(0)
   for (let i = 0; i < rows; i++) {
     let j = 0

@@ -8,7 +8,8 @@
 
 import { In, OptionalIn, OptionalOut, Out, Scratch } from '../abi'
 import { packRows, packStrips, packTransposed, sumStrips } from '../gemm/pack'
-import { multiplyPanel, ROWS, TILE_BYTES, TILE_COLUMNS, TILE_ROW, ZEROS } from '../gemm/tile'
+import { multiplyRow } from '../gemm/row'
+import { clampRows, multiplyPanel, ROWS, TILE_BYTES, TILE_COLUMNS, TILE_ROW, ZEROS } from '../gemm/tile'
 import { at } from '../simd'
 
 /** k in a block, at most. */
@@ -45,12 +46,18 @@ export function gemm(
       if (sums) sumStrips(at(sums, i), strips, rows, depth, start > 0)
       for (let j = 0; j < n; j += TILE_COLUMNS) {
         const width = min(n - j, TILE_COLUMNS)
+        const c = at(out + <usize>i * ldc, j)
+        const f = start > 0 ? c : bias ? at(bias, j) : ZEROS
         let blockB = transposeB ? at(b + <usize>j * ldb, start) : at(b + <usize>start * ldb, j)
+        if (transposeB && m == 1 && width == TILE_COLUMNS) {
+          multiplyRow(c, at(a, start), blockB, ldb, depth, f)
+          if (clamp) clampRows(c, ldc, 1, width)
+          continue
+        }
         if (transposeB) packTransposed(panel, blockB, ldb, depth, width)
         else if (packed) packRows(panel, blockB, ldb, depth)
         if (packed) blockB = panel
-        const c = at(out + <usize>i * ldc, j)
-        multiplyPanel(c, ldc, rows, width, strips, blockB, rowB, depth, start > 0 ? c : bias ? at(bias, j) : ZEROS, ldf, clamp, buffer)
+        multiplyPanel(c, ldc, rows, width, strips, blockB, rowB, depth, f, ldf, clamp, buffer)
       }
     }
     start += depth
