@@ -8,8 +8,8 @@
 //
 // A group of one input channel goes without products. geometry: see Geometry.
 
-import { In, Ints, OptionalIn, Out, Scratch } from '../abi'
-import { packFour, packRows, packStrips } from '../gemm/pack'
+import { In, Ints, OptionalIn, OptionalOut, Out, Scratch } from '../abi'
+import { packFour, packRows, packStrips, sumStrips } from '../gemm/pack'
 import { addPatchRow, copyInside, correlatePlane, field, filterPlane, Geometry, packPatches, packPatchesTransposed, patchOffsets } from '../gemm/patches'
 import { multiplyPanel, ROWS, STRIP_ROW, stripBytes, TILE_BYTES, TILE_COLUMNS, TILE_ROW, TILE_ROWS, ZEROS } from '../gemm/tile'
 import { at, storeLanes, sumLanes } from '../simd'
@@ -126,12 +126,15 @@ function multiplyGroup(
   } while (start < k)
 }
 
-/** dw = Σ over images of dy · patchesᵀ.  dw: as weight; x, dy: as in conv2d; chunk: positions of an image in a product;
+/** dw = Σ over images of dy · patchesᵀ; sums = Σ over images and positions of dy, the gradient of a bias.  dw: as
+ *  weight; sums: [outChannels]; x, dy: as in conv2d; chunk: positions of an image in a product;
  *  images: how many images share one, 1 unless a chunk is all positions.
  *  buffer, in floats, with O = outChannels / groups, depth = images × chunk: 256 × 16 for tiles, K for offsets, images ×
  *  channels / groups × imageHeight × imageWidth when padded, O rounded up to 4 × depth for strips, 16 × (depth + 3) for
  *  a panel, and 16 more. */
-export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: Ints, chunk: i32, images: i32): void {
+export function conv2dWeight(
+  dw: Out, sums: OptionalOut, x: In, dy: In, buffer: Scratch, geometry: Ints, chunk: i32, images: i32,
+): void {
   const batch = field(geometry, Geometry.batch)
   const groups = field(geometry, Geometry.groups)
   const channels = field(geometry, Geometry.channels) / groups
@@ -155,6 +158,7 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
   patchOffsets(offsets, geometry)
   memory.fill(copied, 0, <usize>images * copiedBytes)
   memory.fill(dw, 0, <usize>(groups * rowsO * patch) << 2)
+  if (sums) memory.fill(sums, 0, <usize>(groups * rowsO) << 2)
   for (let g = 0; g < groups; g++) {
     for (let b = 0; b < batch; b += images) {
       const together = min(images, batch - b)
@@ -168,6 +172,7 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
       const d = dy + <usize>(b * groups + g) * output
       if (depthwise) {
         for (let o = 0; o < rowsO; o++) {
+          if (sums) store<f32>(at(sums, o), load<f32>(at(sums, o)) + sumPlane(at(d, o * positions), positions))
           for (let k = 0; k < patch; k++) {
             const to = at(dw, o * patch + k)
             store<f32>(to, load<f32>(to) + correlatePlane(image + <usize>load<u32>(at(offsets, k)), at(d, o * positions), geometry))
@@ -184,6 +189,7 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
             packFour(to, STRIP_ROW, at(d, o * positions + from) + <usize>i * stepDy, <usize>positions << 2, min(rowsO - o, TILE_ROWS), count)
           }
         }
+        if (sums) sumStrips(sums, strips, rowsO, depth, true)
         for (let k = 0; k < patch; k += TILE_COLUMNS) {
           const width = min(patch - k, TILE_COLUMNS)
           for (let i = 0; i < together; i++) {
@@ -197,6 +203,7 @@ export function conv2dWeight(dw: Out, x: In, dy: In, buffer: Scratch, geometry: 
       }
     }
     dw += <usize>(rowsO * patch) << 2
+    if (sums) sums = at(sums, rowsO)
   }
 }
 
@@ -262,23 +269,16 @@ export function conv2dInput(dx: Out, dy: In, weight: In, buffer: Scratch, geomet
   }
 }
 
-/** db[c] = Σ dy over batch and positions.  dy: [batch, channels, positions]; db: [channels]. */
-export function sumChannels(db: Out, dy: In, batch: i32, channels: i32, positions: i32): void {
-  for (let c = 0; c < channels; c++) {
-    let total: f32 = 0
-    for (let b = 0; b < batch; b++) {
-      const p = at(dy, (b * channels + c) * positions)
-      let sum0 = f32x4.splat(0)
-      let sum1 = f32x4.splat(0)
-      let i = 0
-      for (; i + 8 <= positions; i += 8) {
-        sum0 = f32x4.add(sum0, v128.load(at(p, i)))
-        sum1 = f32x4.add(sum1, v128.load(at(p, i), 16))
-      }
-      let rest: f32 = 0
-      for (; i < positions; i++) rest += load<f32>(at(p, i))
-      total += sumLanes(f32x4.add(sum0, sum1)) + rest
-    }
-    store<f32>(at(db, c), total)
+/** Σ p[i] over the positions. */
+function sumPlane(p: usize, positions: i32): f32 {
+  let sum0 = f32x4.splat(0)
+  let sum1 = f32x4.splat(0)
+  let i = 0
+  for (; i + 8 <= positions; i += 8) {
+    sum0 = f32x4.add(sum0, v128.load(at(p, i)))
+    sum1 = f32x4.add(sum1, v128.load(at(p, i), 16))
   }
+  let rest: f32 = 0
+  for (; i < positions; i++) rest += load<f32>(at(p, i))
+  return sumLanes(f32x4.add(sum0, sum1)) + rest
 }

@@ -7,11 +7,12 @@ import { panelFloats, stripFloats, TILE_FLOATS } from '../core/scratch.ts'
 import { misshaped, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
-import { record } from '../tensor/tape.ts'
-import { computed, empty, type Tensor } from '../tensor/tensor.ts'
+import { record, together } from '../tensor/tape.ts'
+import { empty, type Tensor } from '../tensor/tensor.ts'
 import { reshape } from './copy.ts'
 import { add } from './elementwise.ts'
 import { float, type Value } from './input.ts'
+import { sumTo } from './reduce.ts'
 
 /** One number for both, or [height, width]. */
 export type Pair = number | readonly [number, number]
@@ -122,17 +123,13 @@ function products(op: string, g: Geometry) {
       withScratch(bytes.input, op, (buffer) => emit(core.conv2dInput(dx, dy, w, buffer, list, chunk)))
       return dx
     },
-    weight(x: Tensor, dy: Tensor): Tensor {
+    /** `sums` takes the sums of the channels of dy. */
+    weight(x: Tensor, dy: Tensor, sums: Tensor | null = null): Tensor {
       const dw = empty(op, shapeW)
-      withScratch(bytes.weight, op, (buffer) => emit(core.conv2dWeight(dw, x, dy, buffer, list, chunk, images)))
+      withScratch(bytes.weight, op, (buffer) => emit(core.conv2dWeight(dw, sums, x, dy, buffer, list, chunk, images)))
       return dw
     },
   }
-}
-
-function sumChannels(op: string, dy: Tensor): Tensor {
-  const [batch, channels, height, width] = dy.shape as [number, number, number, number]
-  return computed(op, [channels], (db) => core.sumChannels(db, dy, batch, channels, height * width))
 }
 
 function checkInputs(op: string, axes: string, input: Value, weight: Value, bias: Value | null): Tensor[] {
@@ -251,11 +248,15 @@ function convolve(
   }
   const { forward } = products(op, geometry)
   const gradient = products(`${op} gradient`, geometry)
-  const y = record(op, forward(x, w, bias ?? null), bias ? [x, w, bias] : [x, w], [
-    (dy) => gradient.input(dy, w),
-    (dy) => gradient.weight(x, dy),
-    ...(bias ? [(dy: Tensor) => sumChannels(`${op} gradient`, dy)] : []),
-  ])
+  const { inputs, rules } = together([x, w, bias ?? null], (dy, [ofInput, ofWeight, ofBias]) => {
+    const sums = ofWeight && ofBias ? empty(`${op} gradient`, [out]) : null
+    return [
+      ofInput ? gradient.input(dy, w) : null,
+      ofWeight ? gradient.weight(x, dy, sums) : null,
+      sums ?? (ofBias ? reshape(sumTo(dy, [out, 1, 1]), [out]) : null),
+    ]
+  })
+  const y = record(op, forward(x, w, bias ?? null), inputs, rules)
   return flat ? reshape(y, [batch, out, outs[1]]) : y
 }
 

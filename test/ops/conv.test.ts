@@ -213,6 +213,26 @@ describe('convTranspose2d', () => {
   })
 })
 
+test('the gradient of a bias is the same number with a frozen weight, but for roundings', () => {
+  const x = lw.uniform([3, 2, 6, 5], -1, 1)
+  const biasGradient = (requiresGrad: boolean, groups: number): Float32Array | number[] => {
+    const w = lw.tensor(new Float32Array(72 / groups).fill(1), { shape: [4, 2 / groups, 3, 3], requiresGrad })
+    const b = lw.tensor([0, 0, 0, 0], { requiresGrad: true })
+    lw.conv2d(x, w, b, { groups })
+      .mul(lw.conv2d(x, lw.ones(w.shape), null, { groups }))
+      .sum()
+      .backward()
+    return [...(b.grad as lw.Tensor).data()]
+  }
+  for (const groups of [1, 2]) {
+    const frozen = biasGradient(false, groups)
+    // 36 summands of about 4, each rounded.
+    biasGradient(true, groups).forEach((sum, i) => {
+      expect(Math.abs(sum - (frozen[i] as number))).toBeLessThan(36 * 4 * 2 ** -22)
+    })
+  }
+})
+
 describe('errors', () => {
   const x = () => lw.ones([1, 4, 5, 5])
   test('name what came and what was expected', () => {
