@@ -191,6 +191,30 @@ export function lstm(
   }
 }
 
+/** `left` (4 where it is a constant) elements of a row of lstmBackward, from j on. */
+// @ts-ignore: decorator
+@inline
+function lstmLanesBackward(left: i32, to: usize, cells: usize, gr: usize, dr: usize, carry: usize, last: usize, j: i32, H: i32): void {
+  const one = f32x4.splat(1)
+  const i = v128.load(at(gr, j)), f = v128.load(at(gr, j + H)), g = v128.load(at(gr, j + 2 * H)), o = v128.load(at(gr, j + 3 * H))
+  const d = f32x4.add(v128.load(at(dr, j)), v128.load(at(carry, j)))
+  const u = v128.load(at(to, j + 3 * H))
+  // c reaches the loss through h and through the next step.
+  const dc = f32x4.add(v128.load(at(cells, j)), f32x4.mul(f32x4.mul(d, o), f32x4.sub(one, f32x4.mul(u, u))))
+  put(left, at(to, j), f32x4.mul(f32x4.mul(dc, g), f32x4.mul(i, f32x4.sub(one, i))))
+  put(left, at(to, j + H), f32x4.mul(f32x4.mul(dc, loadOrZero(last, j)), f32x4.mul(f, f32x4.sub(one, f))))
+  put(left, at(to, j + 2 * H), f32x4.mul(f32x4.mul(dc, i), f32x4.sub(one, f32x4.mul(g, g))))
+  put(left, at(to, j + 3 * H), f32x4.mul(f32x4.mul(d, u), f32x4.mul(o, f32x4.sub(one, o))))
+  put(left, at(cells, j), f32x4.mul(dc, f))
+}
+
+// @ts-ignore: decorator
+@inline
+function put(left: i32, p: usize, v: v128): void {
+  if (left == 4) v128.store(p, v)
+  else storeLanes(p, v, left)
+}
+
 /** dx: gradients of what goes into the gates; before: h_{t-1} beside it; dh0 and dc0.  dx, gates: [rows, 4H];
  *  before, dh, h, c: [rows, H]; dcell: the gradient of the last c, [batch, H], 0 where absent. */
 export function lstmBackward(
@@ -198,7 +222,6 @@ export function lstmBackward(
   weight: In, buffer: Scratch, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
 ): void {
   const packed = buffer + productBytes(batch, 4 * H)
-  const one = f32x4.splat(1)
   packMatrix(packed, weight, <usize>H << 2, 4 * H, H, false)
   memory.fill(dh0, 0, <usize>(batch * H) << 2)
   copyOrZero(dc0, dcell, batch * H)
@@ -214,19 +237,9 @@ export function lstmBackward(
       const last = stateBefore(c, c0, s, b, batch, steps, H, batchFirst, reverse)
       // tanh c_t, where the gradient of o will be.
       tanhOf(at(to, 3 * H), cr, H)
-      for (let j = 0; j < H; j += 4) {
-        const left = H - j
-        const i = v128.load(at(gr, j)), f = v128.load(at(gr, j + H)), g = v128.load(at(gr, j + 2 * H)), o = v128.load(at(gr, j + 3 * H))
-        const d = f32x4.add(v128.load(at(dr, j)), v128.load(at(carry, j)))
-        const u = v128.load(at(to, j + 3 * H))
-        // c reaches the loss through h and through the next step.
-        const dc = f32x4.add(v128.load(at(cells, j)), f32x4.mul(f32x4.mul(d, o), f32x4.sub(one, f32x4.mul(u, u))))
-        storeLanes(at(to, j), f32x4.mul(f32x4.mul(dc, g), f32x4.mul(i, f32x4.sub(one, i))), left)
-        storeLanes(at(to, j + H), f32x4.mul(f32x4.mul(dc, loadOrZero(last, j)), f32x4.mul(f, f32x4.sub(one, f))), left)
-        storeLanes(at(to, j + 2 * H), f32x4.mul(f32x4.mul(dc, i), f32x4.sub(one, f32x4.mul(g, g))), left)
-        storeLanes(at(to, j + 3 * H), f32x4.mul(f32x4.mul(d, u), f32x4.mul(o, f32x4.sub(one, o))), left)
-        storeLanes(at(cells, j), f32x4.mul(dc, f), left)
-      }
+      let j = 0
+      for (; j + 4 <= H; j += 4) lstmLanesBackward(4, to, cells, gr, dr, carry, last, j, H)
+      if (j < H) lstmLanesBackward(H - j, to, cells, gr, dr, carry, last, j, H)
       copyOrZero(rowAt(before, r, H), stateBefore(h, h0, s, b, batch, steps, H, batchFirst, reverse), H)
     }
     if (s > 0 || h0) carryBack(dh0, dx, packed, buffer, s, 4, batch, steps, H, batchFirst, reverse, false)
