@@ -13,7 +13,7 @@ const namespaces: Readonly<Record<string, string>> = {
 }
 
 // The library: ES modules with the wasm core inside (src/core/kernels.ts), and the core as a file of its own.
-export default defineConfig(({ command }) => ({
+export default defineConfig(({ command, mode }) => ({
   assetsInclude: ['**/*.wasm'],
   build: {
     target: 'es2022',
@@ -46,5 +46,9 @@ export default defineConfig(({ command }) => ({
       },
     },
   ],
-  test: { include: ['test/**/*.test.ts'], reporters: ['default', './test/tally.ts'] },
+  test: {
+    include: ['test/**/*.test.ts'],
+    setupFiles: mode === 'wide' ? ['test/helpers/wide.ts'] : [],
+    reporters: ['default', './test/tally.ts'],
+  },
 }))

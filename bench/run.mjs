@@ -5,7 +5,7 @@
 // machine does in the meantime hits all alike. Trust ratios of one run; absolute figures need the machine.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, openSync, statSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -70,6 +70,8 @@ function options() {
     if (!(Number.isInteger(rounds) && rounds > 0))
       throw new Error(`--rounds: got ${values.rounds}, expected a whole number from 1`)
     if (values.wide) values.node ??= '24'
+    if (values.growth !== undefined && (values.json || values.profile !== undefined || values.case !== ''))
+      throw new Error('--growth goes with --rounds, --node and --wide alone')
     return { ...values, rounds, entries, impls: impls.filter(({ name }, i) => i === 0 || chosen.includes(name)) }
   } catch (error) {
     tell(`${error.message}\n\n${help}`)
@@ -187,6 +189,7 @@ if (settings.help) {
   console.log(help)
   process.exit()
 }
+install()
 if (settings.profile !== undefined) {
   const child = await Child.start(commandsOf(impls[0], settings))
   await child.prepare({ ...cases.find(({ name }) => name === settings.profile), profile: true })
@@ -197,23 +200,27 @@ if (settings.profile !== undefined) {
 }
 if (settings.growth !== undefined) {
   const { figure, studies } = await import('./growth.mjs')
+  // A path that cannot be written is told before the measuring.
+  const file = openSync(settings.growth, 'w')
   const results = []
   for (const { axis, title, points, flops } of studies) {
     console.log(title)
     const rows = []
     for (const [x, entry] of points) {
-      const [{ ms }] = await measure(entry, { ...settings, impls: impls.slice(0, 1) })
+      const [ours] = await measure(entry, { ...settings, impls: impls.slice(0, 1) })
+      if (!ours) process.exit(1)
+      const { ms } = ours
       console.log(`  ${`${axis} = ${x}`.padEnd(28)}${ms.toPrecision(4).padStart(10)} ms${(flops(entry) / ms / 1e6).toFixed(1).padStart(8)} GFLOP/s`) // biome-ignore format: one line
       rows.push([x, ms, flops(entry)])
     }
     results.push(rows)
   }
   const [processor] = cpus()
-  const machine = `${processor?.model.trim()}, one thread, Node ${process.versions.node}, npm run bench -- --growth`
-  writeFileSync(settings.growth, figure(results, machine))
+  const { runtime } = present.get(impls[0].name)
+  const machine = `${processor?.model.trim()}, one thread, ${runtime}${settings.wide ? ', wide' : ''}, npm run bench -- --growth`
+  writeFileSync(file, figure(results, machine))
   process.exit()
 }
-install()
 
 const say = settings.json ? tell : console.log
 const [cpu] = cpus()

@@ -12,6 +12,6 @@ if (!node) {
   process.exit(2)
 }
 const run = (...words) => spawnSync(node, words, { stdio: 'inherit', cwd: path('..') }).status ?? 1
-const bits = run(path('bits.mjs'))
-const tests = run(path('../node_modules/vitest/vitest.mjs'), 'run', '--setupFiles', path('../test/helpers/wide.ts'))
+const bits = spawnSync(process.execPath, [path('bits.mjs')], { stdio: 'inherit' }).status ?? 1
+const tests = run(path('../node_modules/vitest/vitest.mjs'), 'run', '--mode', 'wide')
 process.exit(bits || tests)

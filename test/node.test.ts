@@ -20,6 +20,14 @@ test('wide: true works where this Node can, and says why where it cannot', async
   expect(lw.tensor([1, 2]).add(1).tolist()).toEqual([2, 3])
 })
 
+test.skipIf(!able)('wide after an init of lanewise is refused too, and a failed one leaves no trace', async () => {
+  await expect(lw.init({ wide: true, maxMemory: 1 })).rejects.toThrow('maxMemory is 1')
+  const { init, runningOn } = await import('../src/core/engine.ts')
+  await init()
+  expect(runningOn()).toEqual({ tileColumns: 8 })
+  await expect(lw.init({ wide: true })).rejects.toThrow(/already runs without it/)
+})
+
 test('wide after an init without it is refused, and the core goes on', async () => {
   await lw.init()
   await expect(lw.init({ wide: true })).rejects.toThrow(able ? /already runs without it/ : /not to be had/)
@@ -28,6 +36,9 @@ test('wide after an init without it is refused, and the core goes on', async () 
 
 test('wrong options are named', async () => {
   await expect(lw.init({ wide: 'yes' as never })).rejects.toThrow("init: wide is yes, expected true, false or 'auto'")
-  await expect(lw.init({ width: 2 } as never)).rejects.toThrow('init: unknown option width')
+  await expect(lw.init({ width: 2 } as never)).rejects.toThrow(
+    'init: unknown option width, expected wide, maxMemory, wasm',
+  )
+  await expect(lw.init(null as never)).rejects.toThrow('init: options are null')
   await lw.init({ maxMemory: 2 ** 26 })
 })

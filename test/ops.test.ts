@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { DEPTH, ROWS } from '../src/core/commands.ts'
 import * as lw from '../src/index.ts'
 import { type Tensor, tensor } from '../src/index.ts'
 import { check, numbers, type Tolerance } from './helpers/check.ts'
@@ -642,6 +643,21 @@ describe('parts of tensors', () => {
   })
 })
 
+test('activations keep Infinity and NaN, and their slopes are finite far out, as in PyTorch', () => {
+  const far = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]
+  for (const values of [far, [...far, 1, 2, 3, 4, 5, 6]]) {
+    expect([...lw.gelu(tensor(values)).data().slice(0, 3)]).toEqual([Number.POSITIVE_INFINITY, 0, Number.NaN])
+    expect([...lw.relu(tensor(values)).data().slice(0, 3)]).toEqual([Number.POSITIVE_INFINITY, 0, Number.NaN])
+  }
+  const slope = (op: (x: Tensor) => Tensor, at: number): number => {
+    const x = tensor([at], { requiresGrad: true })
+    op(x).backward({ gradient: tensor([1]) })
+    return (x.grad as Tensor).item()
+  }
+  expect(slope(lw.relu, Number.NaN)).toBe(1)
+  expect(slope(lw.mish, -3e38)).toBeCloseTo(0, 30)
+})
+
 describe('dtypes', () => {
   test.each([0, 1, 7, 8, 9, 31])('%i bytes are widened exactly', (n) => {
     const bytes = Uint8Array.from({ length: n }, (_, i) => 255 - i)
@@ -657,11 +673,14 @@ describe('dtypes', () => {
   })
 })
 
-/** Every m, n and k around the tile (6 × 8, 4 columns, packing from 48 rows), then deep and wide ones. */
+/** Every m, n and k around the tile (4 rows, 8 or 16 columns, packing from 48 rows), then ones that are deeper and
+ *  longer than a block. */
 const products: [number, number, number][] = []
-for (const m of [0, 1, 2, 5, 6, 7, 11, 13])
-  for (const n of [0, 1, 3, 4, 5, 8, 9, 12, 17]) for (const k of [0, 1, 3, 4, 5, 8]) products.push([m, k, n])
-products.push([49, 5, 9], [48, 9, 16], [3, 511, 2], [2, 512, 3], [7, 513, 5], [50, 1025, 3])
+for (const m of [0, 1, 2, 3, 4, 5, 7, 8, 13])
+  for (const n of [0, 1, 3, 4, 5, 8, 9, 12, 15, 16, 17, 33])
+    for (const k of [0, 1, 3, 4, 5, 8]) products.push([m, k, n])
+products.push([49, 5, 9], [48, 9, 16], [3, 511, 2], [2, DEPTH, 3], [7, DEPTH + 1, 5], [50, 2 * DEPTH + 1, 3])
+products.push([ROWS + 1, 5, 9], [ROWS + 3, DEPTH + 1, 17], [2 * ROWS + 1, 3, 16])
 /** Products of numbers in ±2 have the deviation 4/3: partial sums of k of them stay within 4 √k, three deviations. Each of
  *  k additions rounds one, up or down. */
 const sums = (k: number): Tolerance => ({ ulps: 2, absolute: 4 * k ** 0.5 * k ** 0.5 + 4 })
@@ -749,6 +768,16 @@ describe('linear', () => {
       reference: (x, w, b) => reference.relu(reference.linear(x, w, b)),
       tolerance: sums(inputs),
       differentiable: false,
+    })
+  })
+
+  test('sums the gradient of the bias over more rows than a block has', () => {
+    const out = ROWS + 5
+    check({
+      shapes: [[6, 3], [out, 3], [out]],
+      ours: lw.linear,
+      reference: reference.linear,
+      tolerance: { ...sums(3), gradient: sums(out) },
     })
   })
 

@@ -1,6 +1,5 @@
 // Activations, forward and backward. The derivatives of relu, tanh and sigmoid are functions of the output y, so
-// that the input need not be kept and the forward can live in the epilogue of a matrix product; those of the
-// others are taken from the input.
+// that the input need not be kept; those of the others are taken from the input.
 //
 // Most of them are made of one exponential. Of a block that fits the first-level cache its arguments are written
 // to the output, then the exponentials in their place, then the results.
@@ -91,7 +90,8 @@ function curve(kind: i32, x: v128, e: v128, p: v128, q: v128): v128 {
 @inline
 function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
   const one = splat(1)
-  if (kind == Curve.relu) return v128.and(dy, positive(x))
+  // NaN lets gradients pass, as in PyTorch.
+  if (kind == Curve.relu) return v128.andnot(dy, f32x4.le(x, splat(0)))
   if (kind == Curve.tanh) return f32x4.mul(dy, f32x4.sub(one, f32x4.mul(x, x)))
   if (kind == Curve.sigmoid) return f32x4.mul(f32x4.mul(dy, x), f32x4.sub(one, x))
   let slope = one
@@ -112,7 +112,7 @@ function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
     // w / (w + 2) + 4 x e (1 + e) / (w + 2)²
     const w = f32x4.mul(e, f32x4.add(e, splat(2)))
     const r = f32x4.div(one, f32x4.add(w, splat(2)))
-    const x4 = f32x4.mul(f32x4.pmin(x, splat(20)), splat(4))
+    const x4 = f32x4.mul(f32x4.pmax(f32x4.pmin(x, splat(20)), splat(-200)), splat(4))
     const rest = f32x4.mul(f32x4.mul(x4, f32x4.mul(e, f32x4.add(one, e))), f32x4.mul(r, r))
     slope = f32x4.add(f32x4.mul(w, r), rest)
   }
@@ -142,7 +142,8 @@ function geluBy(
   const t = backward ? near(x) : x
   const a = f32x4.abs(t)
   const beyond = normalTail(a, e, slope, c7, c6, c5, c4, c3, c2, c1, c0, one)
-  if (!backward) return f32x4.sub(f32x4.max(x, splat(0)), f32x4.mul(a, beyond))
+  // Φ(-x) is 0 long before 15; ∞ times it would be NaN.
+  if (!backward) return f32x4.sub(f32x4.max(x, splat(0)), f32x4.mul(f32x4.pmin(a, splat(15)), beyond))
   const total = v128.bitselect(f32x4.sub(one, beyond), beyond, positive(t))
   return f32x4.add(total, f32x4.mul(t, f32x4.mul(e, density)))
 }

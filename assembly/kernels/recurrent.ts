@@ -148,7 +148,7 @@ export function rnnBackward(
         const d = f32x4.add(v128.load(at(dr, i)), v128.load(at(carry, i)))
         const y = v128.load(at(yr, i))
         const passed = relu
-          ? v128.and(d, f32x4.gt(y, f32x4.splat(0)))
+          ? v128.andnot(d, f32x4.le(y, f32x4.splat(0)))
           : f32x4.mul(d, f32x4.sub(f32x4.splat(1), f32x4.mul(y, y)))
         storeLanes(at(to, i), passed, H - i)
       }

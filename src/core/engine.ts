@@ -130,6 +130,7 @@ export class Engine {
 }
 
 let engine: Engine | null = null
+let running: Machine | null = null
 let starting: Promise<void> | null = null
 let trace: Trace | null = null
 
@@ -156,14 +157,14 @@ export function initOn(machine: Machine, options: InitOptions): Promise<void> {
   return starting
 }
 
-async function start({ tileColumns }: Machine, { maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
+async function start(machine: Machine, { maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
   }
   const maximum = Math.floor(maxMemory / PAGE)
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
   const source = wasm ?? kernelBytes()
-  const imports = { env: { memory, tileColumns } }
+  const imports = { env: { memory, tileColumns: machine.tileColumns } }
   // The loader is for what streams in, and comes itself only then: it looks at `Response`, for which Node loads its
   // whole fetch, 15 to 25 ms.
   const { instance } = isLoaded(source)
@@ -176,6 +177,7 @@ async function start({ tileColumns }: Machine, { maxMemory = 2 ** 31, wasm }: In
   }
   const blocks = new Memory(memory, maximum * PAGE, heapBase() as number)
   engine = new Engine(blocks, run as (program: number, failure: number) => number)
+  running = machine
 }
 
 const isLoaded = (source: object): source is WebAssembly.Module | BufferSource =>
@@ -188,6 +190,9 @@ async function fromMemory(
   const module = source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source)
   return { instance: await WebAssembly.instantiate(module, imports) }
 }
+
+/** What the core was told when it started; null before. */
+export const runningOn = (): Machine | null => running
 
 /** The running engine. `caller` is named in the Error when init was not awaited. */
 export function currentEngine(caller: string): Engine {

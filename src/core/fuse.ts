@@ -1,6 +1,5 @@
-// Peephole rules over the commands of a trace. A rule folds a command into the one that made its input,
-// when nobody else wants that input. Every fused kernel does the same arithmetic in the same order as
-// the pair it replaces, so fusing never changes a bit.
+// Relu moves into the product that made its input, when nobody else wants that input. The fused kernel does the same
+// arithmetic in the same order as the pair it replaces, so fusing never changes a bit.
 
 import { type Command, type Operand, operands, reads, writes } from './command.ts'
 import { conv2dArgs, gemmArgs, reluArgs } from './commands.ts'
@@ -8,7 +7,6 @@ import { resolve, type Storage } from './storage.ts'
 
 /** gemm or conv2d, then relu of all its result: relu moves into the tiles that are stored. */
 function reluIntoProduct(producer: Command, command: Command): Command | null {
-  if (command.kernel.name !== 'relu') return null
   const args = { gemm: gemmArgs, conv2d: conv2dArgs }[producer.kernel.name]
   if (!args || producer.args[args.relu] === 1) return null
   // What else it writes may be read before the relu.
@@ -20,8 +18,6 @@ function reluIntoProduct(producer: Command, command: Command): Command | null {
   return { ...producer, args: fused }
 }
 
-const rules = [reluIntoProduct]
-
 /** `kept` are the storages whose values are wanted after the program. */
 export function fuse(commands: readonly Command[], kept: ReadonlySet<Storage>): Command[] {
   const uses = new Map<Storage, number>()
@@ -31,21 +27,14 @@ export function fuse(commands: readonly Command[], kept: ReadonlySet<Storage>): 
   const fused: (Command | null)[] = []
   const producers = new Map<Storage, number>()
   for (const command of commands) {
-    let result: Command = command
-    const input = command.args[1] as Operand | undefined
-    const storage = command.kernel.roles[1] === 'in' ? input?.storage : undefined
+    const storage = command.kernel.name === 'relu' ? (command.args[reluArgs.x] as Operand).storage : undefined
     const place = storage && producers.get(storage)
-    // One use as gemm's output and one as this input: the value in between is nobody else's.
-    if (storage?.planned && !storage.redirect && !kept.has(storage) && uses.get(storage) === 2 && place !== undefined) {
-      const producer = fused[place] as Command
-      for (const rule of rules) {
-        const folded = movable(fused, place) && rule(producer, command)
-        if (!folded) continue
-        fused[place] = null
-        result = folded
-        break
-      }
-    }
+    // One use as the product's output and one as this input: the value in between is nobody else's.
+    const alone = storage?.planned && !storage.redirect && !kept.has(storage) && uses.get(storage) === 2
+    const folded =
+      alone && place !== undefined && movable(fused, place) && reluIntoProduct(fused[place] as Command, command)
+    if (folded) fused[place as number] = null
+    const result = folded || command
     producers.set((result.args[0] as Operand).storage, fused.length)
     fused.push(result)
   }

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
-import { type InitOptions, initOn } from '../core/engine.ts'
+import { type InitOptions, initOn, runningOn } from '../core/engine.ts'
+import { checkOptions } from '../tensor/options.ts'
 
 export interface NodeInitOptions extends InitOptions {
   /** Whether V8 may join neighbouring 128-bit vectors of the core to 256-bit ones: the same module, the same bits, up
@@ -19,21 +20,20 @@ function whyNotWide(): string | null {
   return null
 }
 
-let started: { wide: boolean } | null = null
-
 /** As init of lanewise, with the option `wide`. The pass is switched on for the whole process, before the core is
  *  compiled: modules compiled before stay as they are.
  *  Throws where wide is true and this Node cannot, or the core already runs without. */
-export async function init({ wide = false, ...options }: NodeInitOptions = {}): Promise<void> {
+export async function init(options: NodeInitOptions = {}): Promise<void> {
+  checkOptions('init', options, ['wide', 'maxMemory', 'wasm'])
+  const { wide = false, ...rest } = options
   if (wide !== true && wide !== false && wide !== 'auto')
     throw new TypeError(`init: wide is ${String(wide)}, expected true, false or 'auto'`)
   const obstacle = wide === false ? null : whyNotWide()
   if (wide === true && obstacle)
     throw new Error(`init: wide is true, but V8's 256-bit pass is not to be had: ${obstacle}; use wide: 'auto'`)
-  if (wide === true && started && !started.wide)
-    throw new Error('init: wide is true, but the core already runs without it; make this the first init')
   const on = wide !== false && !obstacle
-  started ??= { wide: on }
-  if (started.wide) setFlagsFromString('--experimental-wasm-revectorize')
-  await initOn({ tileColumns: started.wide ? 16 : 8 }, options)
+  if (on && !runningOn()) setFlagsFromString('--experimental-wasm-revectorize')
+  await initOn({ tileColumns: on ? 16 : 8 }, rest)
+  if (wide === true && runningOn()?.tileColumns !== 16)
+    throw new Error('init: wide is true, but the core already runs without it; make this the first init')
 }

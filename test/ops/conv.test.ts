@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { ROWS } from '../../src/core/commands.ts'
 import * as lw from '../../src/index.ts'
 import { type ConvOptions, nn } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
@@ -77,7 +78,7 @@ describe('conv2d', () => {
   /** Only the forward: gradients by differences would take minutes. */
   test.each([
     ['more than a block of k', [1, 130, 4, 4], [9, 130, 3, 3], { padding: 1 }],
-    ['more than a block of rows', [1, 2, 3, 4], [195, 2, 2, 2], {}],
+    ['more than a block of rows and of k', [1, 66, 3, 4], [ROWS + 3, 66, 3, 3], { padding: 1 }],
   ] as const)('%s', (_, x, w, options) => {
     check({
       shapes: [x, w, [w[0]]],
@@ -85,6 +86,15 @@ describe('conv2d', () => {
       reference: (a, b, c) => reference.conv2d(a as Ref, b as Ref, c as Ref, shapeOf(options, w.slice(2))),
       tolerance: sums(w[1] * w[2] * w[3]),
       differentiable: false,
+    })
+  })
+
+  test('more output channels than a block of rows, with gradients', () => {
+    check({
+      shapes: [[2, 1, 3, 3], [ROWS + 3, 1, 2, 2], [ROWS + 3]],
+      ours: (a, b, c) => lw.conv2d(a as lw.Tensor, b as lw.Tensor, c as lw.Tensor),
+      reference: (a, b, c) => reference.conv2d(a as Ref, b as Ref, c as Ref, shapeOf({}, [2, 2])),
+      tolerance: sums(4),
     })
   })
 

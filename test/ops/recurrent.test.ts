@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { ROWS } from '../../src/core/commands.ts'
 import * as lw from '../../src/index.ts'
 import { add, nn, sum, type Tensor } from '../../src/index.ts'
 import { recurrent } from '../../src/ops/recurrent.ts'
@@ -132,4 +133,23 @@ test.each(['tanh', 'lstm', 'gru'] as const)('%s: a second backward looks at its 
   gradient.copyFrom([2, 4, 6, 8])
   output.backward({ gradient })
   expect([...x.grad!.data()]).toEqual(first.map((v) => 2 * v))
+})
+
+test.each([
+  ['RNN', nn.RNN],
+  ['LSTM', nn.LSTM],
+  ['GRU', nn.GRU],
+] as const)('%s: a sequence has the same bits in a batch larger than a block of rows', (_, Layer) => {
+  lw.manualSeed(3)
+  const layer = new Layer(3, 5)
+  const x = lw.uniform([2, ROWS + 5, 3], -1, 1).data()
+  const run = (from: number, to: number): [number[], number[]] => {
+    const part = [0, 1].flatMap((t) => [...x.slice((t * (ROWS + 5) + from) * 3, (t * (ROWS + 5) + to) * 3)])
+    const input = lw.tensor(part, { shape: [2, to - from, 3], requiresGrad: true })
+    const { output } = layer.forward(input)
+    sum(output).backward()
+    const tail = (y: Tensor): number[] => [...lw.slice(y, null, { start: -2 }).data()]
+    return [tail(output), tail(input.grad as Tensor)]
+  }
+  expect(run(0, ROWS + 5)).toEqual(run(ROWS + 3, ROWS + 5))
 })
