@@ -18,7 +18,7 @@ test('init refuses what is no core, and can be called again', async () => {
   await expect(lw.init({ wasm: new Uint8Array([1, 2, 3]) })).rejects.toThrow()
   const empty = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])
   await expect(lw.init({ wasm: empty })).rejects.toThrow(
-    'init: wasm is not a Lanewise core: it does not export run and heapBase',
+    'init: wasm is not a Lanewise core: it exports nothing, expected run',
   )
   await lw.init({ maxMemory: 2 ** 24 })
 })
