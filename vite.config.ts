@@ -49,6 +49,8 @@ const page: BuildOptions = {
 
 const deflatedKernels: Plugin = {
   name: 'deflated-kernels',
+  // Before Vite takes the file for an asset.
+  enforce: 'pre',
   load(id) {
     if (!id.endsWith('.wasm?deflated')) return null
     const deflated = deflateSync(readFileSync(id.replace(/\?.*/, '')), { level: 9 })
