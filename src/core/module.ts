@@ -11,6 +11,10 @@ const SIMD_MODULE = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11],
 )
 
+const BLOCKED =
+  "this place compiles no WebAssembly at run time. In a page, add 'wasm-unsafe-eval' to script-src of its " +
+  'Content-Security-Policy; in a worker of an edge runtime, import kernels.wasm as a module and pass it: init({ wasm })'
+
 /** What the core exports. */
 export interface Core {
   run(program: number, failure: number): number
@@ -30,13 +34,16 @@ export async function loadCore(
   if (!exported.includes('run')) {
     throw new Error(`init: wasm is not a Lanewise core: it exports ${exported.join(', ') || 'nothing'}, expected run`)
   }
-  const version = `wasm is the core of another version`
+  const version = 'wasm is the core of another version'
   const mend = 'use kernels.wasm of the same version of this package, and clear caches that may hold an older one'
   let core: Core
   try {
     core = (await WebAssembly.instantiate(module, { env })).exports as unknown as Core
   } catch (error) {
-    throw new Error(`init: ${version}; ${mend} (${(error as Error).message})`, { cause: error })
+    const { name, message } = error as Error
+    // WebKit refuses here what other engines refuse to compile.
+    const reason = name === 'LinkError' || name === 'TypeError' ? `${version}; ${mend}` : BLOCKED
+    throw new Error(`init: ${reason} (${message})`, { cause: error })
   }
   const abi = exported.includes('abi') ? core.abi() >>> 0 : 0
   if (abi !== ABI) throw new Error(`init: ${version} (abi ${hex(abi)}, expected ${hex(ABI)}); ${mend}`)
@@ -69,12 +76,7 @@ async function fetched(source: WasmSource): Promise<WebAssembly.Module | BufferS
 }
 
 function reason(bytes: BufferSource): string {
-  if (WebAssembly.validate(bytes)) {
-    return (
-      "this place compiles no WebAssembly at run time. In a page, add 'wasm-unsafe-eval' to script-src of its " +
-      'Content-Security-Policy; in a worker of an edge runtime, import kernels.wasm as a module and pass it: init({ wasm })'
-    )
-  }
+  if (WebAssembly.validate(bytes)) return BLOCKED
   if (!WebAssembly.validate(SIMD_MODULE)) {
     return 'this engine has no WebAssembly SIMD. Chrome 91, Firefox 89, Safari 16.4, Node 16.4 and later have it'
   }

@@ -8,7 +8,7 @@ import { answer, freePort, run, start } from './processes.mjs'
 export const browsers = {
   Chromium: {
     version: async () => (await run('chromium', ['--version'])).match(/[\d.]+/)[0],
-    open: async (url, folder) =>
+    open: async (url, folder, { flags = [] } = {}) =>
       start('chromium', [
         '--headless=new',
         '--no-sandbox',
@@ -16,16 +16,15 @@ export const browsers = {
         '--disable-dev-shm-usage',
         '--no-first-run',
         `--user-data-dir=${mkdtempSync(join(folder, 'chromium-'))}`,
+        ...flags,
         url,
       ]),
   },
   Firefox: {
     version: async () => (await run('firefox-esr', ['--version'])).match(/[\d.]+/)[0],
-    async open(url, folder, { preferences = {} } = {}) {
+    async open(url, folder) {
       const profile = mkdtempSync(join(folder, 'firefox-'))
-      const all = { 'datareporting.policy.dataSubmissionEnabled': false, ...preferences }
-      const lines = Object.entries(all).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`)
-      writeFileSync(join(profile, 'user.js'), lines.join(''))
+      writeFileSync(join(profile, 'user.js'), 'user_pref("datareporting.policy.dataSubmissionEnabled", false);\n')
       const env = { ...process.env, HOME: folder }
       return start('firefox-esr', ['--headless', '--no-remote', '--profile', profile, url], { env })
     },

@@ -1,5 +1,6 @@
 // What is run: the suite in every runtime, input that must be refused, examples, and figures that have limits.
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { browsers } from './browsers.mjs'
@@ -11,6 +12,24 @@ const bin = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.
 const node = (version) => bin(`node${version}/bin/node`)
 const deno = bin('@deno/linux-x64-glibc/deno')
 const bun = bin('@oven/bun-linux-x64/bin/bun')
+
+/** The core as another version has it: the number by which the host knows it is changed, and nothing else. */
+async function otherVersion(bytes) {
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 16 })
+  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory, tileColumns: 8 } })
+  // As i32.const has it: seven bits a byte, least significant first.
+  const encoded = []
+  for (let rest = instance.exports.abi(); ; rest >>= 7) {
+    const last = (rest >> 6 === 0 || rest >> 6 === -1) && encoded.length > 0
+    encoded.push((rest & 127) | (last ? 0 : 128))
+    if (last) break
+  }
+  const at = bytes.indexOf(Buffer.from(encoded))
+  if (at < 0 || bytes.indexOf(Buffer.from(encoded), at + 1) >= 0) throw new Error('checks: abi is not found once')
+  const other = Buffer.from(bytes)
+  other[at] ^= 1
+  return other
+}
 
 export function checks({ folder, server }) {
   /** The suite in a process that prints its report. */
@@ -60,7 +79,10 @@ export function checks({ folder, server }) {
   const everyBrowser = Object.keys(browsers)
   const inPages = Object.fromEntries(
     everyBrowser.flatMap((name) => [
-      [`${name}, <script type="module">`, inBrowser(name, '/isolated/script/index.html', script)],
+      [
+        `${name}, <script type="module">`,
+        inBrowser(name, '/isolated/script/index.html', () => script('app/page.js', 'script')),
+      ],
       [`${name}, strict CSP`, inBrowser(name, '/strict/esbuild/index.html', bundle)],
     ]),
   )
@@ -110,7 +132,75 @@ export function checks({ folder, server }) {
     },
   }
 
+  /** Told is what init said: it must have words of each of `expected`. */
+  const says = (messages, ...expected) => {
+    const list = [messages].flat()
+    return {
+      failures: expected.flatMap((words, i) =>
+        words.test(list[i]) ? [] : [`init said "${list[i]}", expected ${words}`],
+      ),
+    }
+  }
+  const SIMD = /this engine has no WebAssembly SIMD. Chrome 91/
+  const CSP = /add 'wasm-unsafe-eval' to script-src/
+  const MODULE = /import kernels.wasm as a module and pass it: init\(\{ wasm \}\)/
+  let attemptBundled
+  const attemptBundle = () => {
+    const out = page(folder, 'attempt')
+    attemptBundled ??= esbuild(folder, { entryPoints: ['app/attempt-page.js'], outfile: join(out, 'page.js') })
+    return attemptBundled
+  }
+  const blocked = (name) => async () => {
+    await attemptBundle()
+    return says(await opened(browsers[name], '/nowasm/attempt/index.html'), CSP)
+  }
+  /** Files that are no core of this version, then the core under the wrong content type. */
+  const served = (name) => async () => {
+    await attemptBundle()
+    const wasm = readFileSync(join(folder, 'node_modules/lanewise/dist/kernels.wasm'))
+    page(
+      folder,
+      'files',
+      `<meta data-sources='${JSON.stringify(['missing.wasm', 'index.html', 'other.wasm', '/text/files/kernels.wasm'])}'>
+      <script type="module" src="../attempt/page.js"></script>`,
+    )
+    writeFileSync(join(folder, 'files/kernels.wasm'), wasm)
+    writeFileSync(join(folder, 'files/other.wasm'), await otherVersion(wasm))
+    return says(
+      await opened(browsers[name], '/plain/files/index.html'),
+      /missing.wasm came with status 404, expected kernels.wasm/,
+      /wasm is not a WebAssembly module .* does its URL lead to kernels.wasm, or to a page?/,
+      /wasm is the core of another version \(abi 0x[0-9a-f]+, expected 0x[0-9a-f]+\); use kernels.wasm of the same version/,
+      /^$/,
+    )
+  }
+
+  const refusals = {
+    'no SIMD: Node 20 on a processor without SSE4.1': async () => {
+      const args = ['--no-enable-sse4-1', 'app/attempt.mjs']
+      return says(JSON.parse(await run(node(20), args, { cwd: folder })), SIMD)
+    },
+    'no SIMD: Chromium on a processor without SSE4.1': async () => {
+      await attemptBundle()
+      const flags = ['--js-flags=--no-enable-sse4-1']
+      return says(await opened(browsers.Chromium, '/plain/attempt/index.html', { flags }), SIMD)
+    },
+    ...Object.fromEntries(everyBrowser.map((name) => [`CSP without wasm-unsafe-eval: ${name}`, blocked(name)])),
+    ...Object.fromEntries(
+      everyBrowser.map((name) => [`not found, no wasm, another version, text/plain: ${name}`, served(name)]),
+    ),
+    'bytes where nothing compiles: workerd': async () => {
+      const body = readFileSync(join(folder, 'node_modules/lanewise/dist/kernels.wasm'))
+      return says(await ask(await workerd(folder, 'app/attempt-fetch.js', 'bytes'), { method: 'POST', body }), MODULE)
+    },
+    'bytes where nothing compiles: edge-runtime': async () => {
+      const out = await bundleForVercel(folder, 'app/attempt-fetch.js', 'bytes-vercel')
+      return says(await vercel(out, join(folder, 'node_modules/lanewise/dist/kernels.wasm')), MODULE)
+    },
+  }
+
   return {
+    'Bad input': { columns: ['Check'], rows: refusals },
     Runtimes: { columns: ['Runtime', 'Version', 'SIMD', 'Relaxed', 'Threads'], rows: runtimes },
   }
 }

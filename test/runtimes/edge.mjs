@@ -55,9 +55,9 @@ export async function wranglerDev(folder, args = []) {
 }
 
 /** What `served` answers at its root, as JSON. */
-export async function ask(served) {
+export async function ask(served, options) {
   try {
-    const response = await answer(served.url, served.process)
+    const response = await answer(served.url, served.process, options)
     const text = await response.text()
     if (!response.ok) throw new Error(`status ${response.status}: ${text}\n${served.process.errors}`)
     return JSON.parse(text)

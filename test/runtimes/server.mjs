@@ -38,7 +38,7 @@ export async function serve(root) {
     }
     const [, mode, ...path] = url.pathname.split('/')
     const file = join(root, normalize(`/${path.join('/')}`))
-    const found = mode in modes && (await stat(file).catch(() => null))
+    const found = mode in modes ? await stat(file).catch(() => null) : null
     if (!found?.isFile()) {
       response.writeHead(404, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Not found</title>')
       return
