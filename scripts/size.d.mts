@@ -1,0 +1,2 @@
+/** See size.mjs. */
+export declare function bundle(name: string): Promise<string>
