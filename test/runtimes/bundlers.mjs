@@ -68,3 +68,12 @@ export async function viteDev(folder) {
   const { port } = server.httpServer.address()
   return { origin: `http://127.0.0.1:${port}`, close: () => server.close() }
 }
+
+/** Builds the project in `folder` and serves what came out, both as `vite` does without configuration. */
+export async function vitePreview(folder) {
+  const { build, preview } = await import('vite')
+  await build({ root: folder, logLevel: 'error' })
+  const server = await preview({ root: folder, preview: { host: '127.0.0.1', port: 0 } })
+  const { port } = server.httpServer.address()
+  return { origin: `http://127.0.0.1:${port}`, close: () => server.close() }
+}

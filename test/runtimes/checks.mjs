@@ -1,11 +1,13 @@
 // What is run: the suite in every runtime, input that must be refused, examples, and figures that have limits.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { browsers } from './browsers.mjs'
-import { bundlers, esbuild, packageVersion, page, viteDev } from './bundlers.mjs'
+import { bundlers, esbuild, packageVersion, page, viteDev, vitePreview } from './bundlers.mjs'
 import { ask, bundleForVercel, vercel, versions, workerd, wranglerDev } from './edge.mjs'
+import { exampleChecks } from './examples.mjs'
+import { figureChecks } from './figures.mjs'
 import { run, within } from './processes.mjs'
 
 const bin = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url))
@@ -31,7 +33,8 @@ async function otherVersion(bytes) {
   return other
 }
 
-export function checks({ folder, server }) {
+export function checks(context) {
+  const { folder, server } = context
   /** The suite in a process that prints its report. */
   const inProcess = (command, args, versionArgs) => async () => {
     const version = (await run(command, versionArgs)).match(/[\d.]+/)[0]
@@ -57,6 +60,42 @@ export function checks({ folder, server }) {
     } finally {
       await process.stop()
     }
+  }
+  /** What watch.html tells of a page. */
+  async function watched(prefix, what, origin = server.origin) {
+    const id = `${pages++}`
+    const told = server.report(id)
+    const query = encodeURIComponent(JSON.stringify({ ...what, to: `${server.origin}/report?${id}` }))
+    const process = await browsers.Chromium.open(`${origin}${prefix}/watch.html?${query}`, folder)
+    try {
+      const visits = await within(told, 60_000, `${origin}${what.page}`)
+      if (typeof visits === 'string') throw new Error(visits)
+      return visits
+    } finally {
+      await process.stop()
+    }
+  }
+  /** Puts the watching page into a folder that is served by others. */
+  const withWatcher = (root) => {
+    for (const file of ['watch.html', 'watch.js']) cpSync(join(folder, 'app', file), join(root, file))
+  }
+  async function fromVite(server, until) {
+    try {
+      return await watched('', { page: '/', until }, server.origin)
+    } finally {
+      await server.close()
+    }
+  }
+  const pagesOfVite = {
+    async preview(root, until) {
+      const server = await vitePreview(root)
+      withWatcher(join(root, 'dist'))
+      return fromVite(server, until)
+    },
+    async viteDev(root, until) {
+      withWatcher(root)
+      return fromVite(await viteDev(root), until)
+    },
   }
   const inBrowser = (name, path, prepare) => async () => {
     await prepare?.()
@@ -199,8 +238,11 @@ export function checks({ folder, server }) {
     },
   }
 
+  const watch = { watched: (prefix, what) => watched(`${prefix}/app`, what) }
   return {
-    'Bad input': { columns: ['Check'], rows: refusals },
     Runtimes: { columns: ['Runtime', 'Version', 'SIMD', 'Relaxed', 'Threads'], rows: runtimes },
+    'Bad input': { columns: ['Check'], rows: refusals },
+    Examples: { columns: ['Check'], rows: exampleChecks(context, { ...watch, ...pagesOfVite, deno }) },
+    Figures: { columns: ['Check', 'Measured', 'Limit'], rows: figureChecks(context, watch) },
   }
 }

@@ -1,0 +1,106 @@
+// Figures that have limits. Run on a quiet core, they are also true.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bundle } from '../../scripts/size.mjs'
+import { page } from './bundlers.mjs'
+import { workerd, wranglerDev } from './edge.mjs'
+import { installed, post } from './examples.mjs'
+import { resident } from './memory.mjs'
+import { answer } from './processes.mjs'
+
+const MB = 2 ** 20
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
+
+/** A row: the figure, and whether it keeps its limit. */
+const limited = (measured, limit, unit, more = '') => ({
+  measured: `${measured.toFixed(1)} ${unit}${more}`,
+  limit: `${limit} ${unit}`,
+  failures: measured <= limit ? [] : [`${measured.toFixed(1)} ${unit}, expected at most ${limit}`],
+})
+
+export function figureChecks(context, { watched }) {
+  const { folder } = context
+  /** Milliseconds from the start of workerd to its answer, and what it then holds. */
+  async function answered(entry, name) {
+    const started = performance.now()
+    const served = await workerd(folder, entry, name)
+    const bundled = performance.now()
+    try {
+      const response = await answer(served.url, served.process)
+      await response.text()
+      return { ms: performance.now() - bundled, bytes: resident(served.process, 'workerd'), started }
+    } finally {
+      await served.process.stop()
+    }
+  }
+  async function medians(entry, name) {
+    const all = []
+    for (let i = 0; i < 7; i++) all.push(await answered(entry, name))
+    return { ms: median(all.map(({ ms }) => ms)), bytes: median(all.map(({ bytes }) => bytes)) }
+  }
+
+  return {
+    'first training step after navigation, Chromium': async () => {
+      const out = page(folder, 'minimal')
+      writeFileSync(join(out, 'page.js'), await bundle('page'))
+      const html = '<!doctype html><meta charset="utf-8"><title>Learns</title><output>…</output>'
+      writeFileSync(join(out, 'index.html'), `${html}<script type="module" src="page.js"></script>`)
+      const visits = await watched('/plain', { page: '/plain/minimal/index.html', until: 'trained', times: 9 })
+      const interactive = median(visits.map((visit) => visit.interactive))
+      const first = median(visits.map((visit) => visit.firstStep))
+      const most = Math.max(...visits.map((visit) => visit.firstStep))
+      return limited(
+        first,
+        150,
+        'ms',
+        ` (the slowest of 9: ${most.toFixed(0)}; interactive at ${interactive.toFixed(0)})`,
+      )
+    },
+    'start-up in workerd: init and a first step': async () => {
+      const empty = await medians('app/empty.js', 'empty')
+      const full = await medians('app/first-step.js', 'first-step')
+      return limited(
+        full.ms - empty.ms,
+        50,
+        'ms',
+        ` (${full.ms.toFixed(0)} from start to answer; ${empty.ms.toFixed(0)} without)`,
+      )
+    },
+    'memory of mlp-small in workerd, 50 steps': async () => {
+      const empty = await medians('app/empty.js', 'empty')
+      const full = await medians('app/fetch.js', 'memory')
+      return limited(
+        (full.bytes - empty.bytes) / MB,
+        32,
+        'MB',
+        ` (${(full.bytes / MB).toFixed(0)} of the process; ${(empty.bytes / MB).toFixed(0)} without)`,
+      )
+    },
+    'growth over 10 000 requests, Cloudflare example': async () => {
+      const served = await wranglerDev(await installed(context, 'cloudflare-worker'))
+      try {
+        const samples = []
+        for (let i = 0; i < 10_000; i++) {
+          const count = 1 + (i % 32)
+          const rows = Array.from({ length: count }, (_, k) => [0, 1, 2, 3].map((j) => Math.sin(i + k * j)))
+          const labels = rows.map((_, k) => (i + k) % 3)
+          const found = await post(served, i % 2 ? '/test/predict' : '/test/learn', { rows, labels })
+          if (found.status !== 200) throw new Error(`request ${i}: ${JSON.stringify(found)}`)
+          if (i % 500 === 499) samples.push(resident(served.process, 'workerd') / MB)
+        }
+        const mean = (list) => list.reduce((sum, x) => sum + x, 0) / list.length
+        const growth = mean(samples.slice(-5)) - mean(samples.slice(5, 10))
+        const series = samples.filter((_, i) => i % 2).map((x) => x.toFixed(0))
+        return limited(
+          growth,
+          8,
+          'MB',
+          ` from the 3rd to the 5th quarter of requests; MB after each 1000: ${series.join(' ')}`,
+        )
+      } finally {
+        await served.process.stop()
+      }
+    },
+  }
+}
