@@ -1,10 +1,12 @@
 // Edge runtimes: places that compile no code at run time.
 
+import { once } from 'node:events'
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { esbuild, packageVersion } from './bundlers.mjs'
-import { answer, freePort, run, start } from './processes.mjs'
+import { resident } from './memory.mjs'
+import { answer, freePort, run, start, within } from './processes.mjs'
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url))
 export const workerdPath = file('node_modules/@cloudflare/workerd-linux-64/bin/workerd')
@@ -52,6 +54,56 @@ export async function wranglerDev(folder, args = []) {
   const ports = ['--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${inspector}`]
   const command = [wranglerPath, 'dev', ...args, ...ports, '--show-interactive-dev-session=false']
   return { url: `http://127.0.0.1:${port}/`, process: start(process.execPath, command, { cwd: folder, env }) }
+}
+
+/** The Worker of `folder`, bundled by wrangler, under Miniflare; `heap()` is what its JavaScript holds, in bytes, after
+ *  garbage was collected. */
+export async function miniflare(folder) {
+  const env = { ...process.env, HOME: folder, CI: 'true', WRANGLER_SEND_METRICS: 'false' }
+  const out = join(folder, 'out')
+  await run(process.execPath, [wranglerPath, 'deploy', '--dry-run', '--outdir', out], { cwd: folder, env })
+  const [wasm] = readdirSync(out).filter((module) => module.endsWith('.wasm'))
+  const inspectorPort = await freePort()
+  const { Miniflare } = await import('miniflare')
+  const worker = new Miniflare({
+    name: 'worker',
+    inspectorPort,
+    modulesRoot: out,
+    modules: [
+      { type: 'ESModule', path: join(out, 'index.js') },
+      { type: 'CompiledWasm', path: join(out, wasm) },
+    ],
+    compatibilityDate: '2026-01-01',
+    durableObjects: { LEARNER: { className: 'Learner', useSQLite: true } },
+  })
+  const url = await worker.ready
+  return {
+    url,
+    process: { child: { exitCode: null }, output: '', errors: '' },
+    heap: () => heapOf(`ws://127.0.0.1:${inspectorPort}/core:user:worker`),
+    resident: () => resident(process.pid, 'workerd'),
+    stop: () => worker.dispose(),
+  }
+}
+
+async function heapOf(url) {
+  const { default: WebSocket } = await import('ws')
+  const socket = new WebSocket(url)
+  await once(socket, 'open')
+  const waiting = new Map()
+  socket.on('message', (message) => {
+    const { id, result } = JSON.parse(message)
+    waiting.get(id)?.(result)
+  })
+  const call = (id, method) => {
+    const said = new Promise((done) => waiting.set(id, done))
+    socket.send(JSON.stringify({ id, method }))
+    return within(said, 20_000, method)
+  }
+  await call(1, 'HeapProfiler.collectGarbage')
+  const { usedSize, embedderHeapUsedSize, backingStorageSize } = await call(2, 'Runtime.getHeapUsage')
+  socket.close()
+  return usedSize + embedderHeapUsedSize + backingStorageSize
 }
 
 /** What `served` answers at its root, as JSON. */

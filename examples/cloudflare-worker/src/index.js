@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { compile, init, losses, nn, optim } from 'lanewise'
+import { compile, init, losses, memoryStats, nn, optim } from 'lanewise'
 import { readSafetensors, writeSafetensors } from 'lanewise/io'
 
 const FEATURES = 4
@@ -72,7 +72,7 @@ export class Learner extends DurableObject {
     const loss = this.step({ data: x, shape: [BATCH, FEATURES] }, { data: y, shape: [BATCH] }).item()
     this.steps++
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + SAVE_AFTER_MS)
-    return { steps: this.steps, seen: this.seen, loss }
+    return { steps: this.steps, seen: this.seen, loss, memory: memoryStats().used }
   }
 
   predict(rows) {
