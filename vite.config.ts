@@ -1,18 +1,26 @@
 import { readFileSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { deflateSync } from 'node:zlib'
 import type { BuildOptions, Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('.', import.meta.url))
+
+const namespaces: Readonly<Record<string, string>> = {
+  nn: 'src/nn/index.ts',
+  init: 'src/nn/initializers.ts',
+  losses: 'src/losses/index.ts',
+  optim: 'src/optim/index.ts',
+  metrics: 'src/metrics/index.ts',
+}
 
 const modules: BuildOptions = {
   target: 'es2022',
   lib: {
     entry: {
       index: 'src/index.ts',
-      nn: 'src/nn/index.ts',
-      losses: 'src/losses/index.ts',
-      optim: 'src/optim/index.ts',
-      metrics: 'src/metrics/index.ts',
+      ...namespaces,
       io: 'src/io/index.ts',
       node: 'src/node/index.ts',
       'kernels/node': 'src/kernels/node.ts',
@@ -32,7 +40,7 @@ const modules: BuildOptions = {
       codeSplitting: {
         groups: [
           { name: 'kernels/base64', test: /src\/kernels\/base64/ },
-          { name: 'core', test: /src\/(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index)/ },
+          { name: 'core', test: /src\/(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers)/ },
         ],
       },
     },
@@ -65,8 +73,9 @@ const entries: Plugin = {
     // Left to the bundlers of edge runtimes.
     if (/^\.\.\/kernels\.wasm(\?module)?$/.test(source)) return { id: source, external: true }
     // A namespace that stays an import is one that bundlers look into.
-    const namespace = importer?.endsWith('/src/index.ts') && /^\.\/(\w+)\/index\.ts$/.exec(source)
-    return namespace ? { id: `./${namespace[1]}.js`, external: true } : null
+    const target = importer && relative(root, resolve(dirname(importer), source))
+    const name = Object.keys(namespaces).find((key) => namespaces[key] === target)
+    return name ? { id: `./${name}.js`, external: true } : null
   },
   generateBundle() {
     this.emitFile({ type: 'asset', fileName: 'kernels.wasm', source: readFileSync('build/kernels.wasm') })
@@ -83,7 +92,7 @@ export default defineConfig(({ mode }) => ({
     ? {
         build: page,
         plugins: [deflatedKernels],
-        resolve: { alias: { '#kernels': fileURLToPath(new URL('src/kernels/web.ts', import.meta.url)) } },
+        resolve: { alias: { '#kernels': resolve(root, 'src/kernels/web.ts') } },
       }
     : { build: modules, plugins: [deflatedKernels, ...(mode === 'production' ? [entries] : [])] }),
   test: { include: ['test/**/*.test.ts'], reporters: ['default', './test/tally.ts'] },

@@ -1,2 +1,2 @@
 /** See size.mjs. */
-export declare function bundle(name: string): Promise<string>
+export declare function bundle(code: string): Promise<string>

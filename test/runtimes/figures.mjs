@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bundle } from '../../scripts/size.mjs'
+import { bundle, page as minimal } from '../../scripts/size.mjs'
 import { page } from './bundlers.mjs'
 import { miniflare, workerd } from './edge.mjs'
 import { installed, post } from './examples.mjs'
@@ -43,9 +43,8 @@ export function figureChecks(context, { watched }) {
   return {
     'first training step after navigation, Chromium': async () => {
       const out = page(folder, 'minimal')
-      writeFileSync(join(out, 'page.js'), await bundle('page'))
-      const html = '<!doctype html><meta charset="utf-8"><title>Learns</title><output>…</output>'
-      writeFileSync(join(out, 'index.html'), `${html}<script type="module" src="page.js"></script>`)
+      writeFileSync(join(out, 'page.js'), await bundle(minimal('js')))
+      writeFileSync(join(out, 'index.html'), minimal('html'))
       const visits = await watched('/plain', { page: '/plain/minimal/index.html', until: 'trained', times: 9 })
       const interactive = median(visits.map((visit) => visit.interactive))
       const first = median(visits.map((visit) => visit.firstStep))

@@ -1,3 +1,0 @@
-// What every program has: the engine, tensors with all their methods, gradients, compile.
-
-export { compile, init, Tensor, tensor } from 'lanewise'
