@@ -44,6 +44,9 @@ export function checks(context) {
   const nodes = Object.fromEntries(
     [20, 22, 24, 26].map((major) => [`Node ${major}`, inProcess(node(major), ['app/main.mjs'], ['--version'])]),
   )
+  const wides = Object.fromEntries(
+    [24, 26].map((major) => [`Node ${major}, wide`, inProcess(node(major), ['app/wide.mjs'], ['--version'])]),
+  )
   const requires = Object.fromEntries(
     [22, 24, 26].map((major) => [`Node ${major}, require`, inProcess(node(major), ['app/main.cjs'], ['--version'])]),
   )
@@ -138,6 +141,7 @@ export function checks(context) {
 
   const runtimes = {
     ...nodes,
+    ...wides,
     ...requires,
     Deno: inProcess(deno, ['run', '--allow-all', '--node-modules-dir=manual', 'app/main.mjs'], ['--version']),
     Bun: inProcess(bun, ['app/main.mjs'], ['--version']),

@@ -65,7 +65,7 @@ export async function answer(url, process, options, timeout = 30_000) {
       if (Date.now() > end || process.child.exitCode !== null) {
         throw new Error(`${url}: ${error.message}\n${process.output}${process.errors}`)
       }
-      await after(20)
+      await after(2)
     }
   }
 }
