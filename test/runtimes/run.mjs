@@ -11,6 +11,7 @@ import { run } from './processes.mjs'
 const help = `Usage: npm run test:runtimes -- [options]
 
   --only TEXT   only rows with TEXT in their name
+  --readme      also write the table of runtimes into README.md
   --renew       write the bits that Node finds after 50 steps into app/smoke.js, and do nothing else
   --help`
 
@@ -22,6 +23,7 @@ function options() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string', default: '' },
+        readme: { type: 'boolean', default: false },
         renew: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -63,7 +65,7 @@ function table(rows) {
   return [line(rows[0]), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.slice(1).map(line)]
 }
 
-const { only, renew, help: wanted } = options()
+const { only, readme, renew, help: wanted } = options()
 if (wanted) {
   console.log(help)
   process.exit(0)
@@ -107,6 +109,15 @@ try {
       }
       if (lines.length === 1) continue
       console.log([`\n${title}\n`, ...table(lines)].join('\n'))
+      if (readme && title === 'Runtimes') {
+        const file = join(root, 'README.md')
+        const text = readFileSync(file, 'utf8')
+        const place = /(<!-- test:runtimes -->\n)[\s\S]*?(\n<!-- end -->)/
+        writeFileSync(
+          file,
+          text.replace(place, (_, start, end) => `${start}${table(lines).join('\n')}${end}`),
+        )
+      }
       if (failures.length > 0) console.log(`\n${failures.join('\n\n')}`)
     }
     server.close()
