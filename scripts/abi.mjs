@@ -1,6 +1,7 @@
 // Reads the signatures of all exported kernels (assembly/kernels) and writes what follows from them:
 // assembly/dispatch.ts, which hands a command's words to its kernel, and src/core/commands.ts, the typed
 // encoder. assembly/abi.ts explains the roles. Both files are build products.
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import assemblyscript from 'assemblyscript'
 
@@ -70,6 +71,13 @@ const names = kernels.map((k) => k.name)
 const twice = names.find((n, i) => names.indexOf(n) !== i)
 if (twice) throw new Error(`assembly/kernels: two kernels are named ${twice}`)
 
+// Two sides that disagree in one of these do not work together.
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+const abi = `0x${createHash('sha256')
+  .update(JSON.stringify([version, kernels, enums, constants]))
+  .digest('hex')
+  .slice(0, 8)}`
+
 const wasmType = (type) => (type === 'i32' || type === 'f32' ? type : 'usize')
 // A function for each kernel, called through a table: a kernel is compiled, by both tiers of an engine, when a program
 // first needs it. (One switch over all was a function of 41 KB: 20 ms of the optimizing tier in every process.)
@@ -85,6 +93,9 @@ ${kernels
 
 const kernels: StaticArray<(p: usize) => i32> = [${kernels.map((k) => k.name).join(', ')}]
 
+/** Of the version of the package, and the signatures of all kernels. */
+export const ABI: u32 = ${abi}
+
 // @ts-ignore: decorator
 @inline
 export function dispatch(opcode: u32, p: usize): i32 {
@@ -98,6 +109,9 @@ const byFamily = families.map((f) => [
 const list = (items) => items.join(', ')
 const encoder = `// Written by scripts/abi.mjs from the kernels' signatures.
 import { kernel, type Operand } from './command.ts'
+
+/** What the core that takes these commands says of itself. */
+export const ABI = ${abi}
 
 /** The kernels of each file of assembly/kernels. */
 export const families: Readonly<Record<string, readonly string[]>> = ${JSON.stringify(Object.fromEntries(byFamily))}

@@ -4,10 +4,7 @@ export { type InitOptions, init, memoryStats } from './core/engine.ts'
 export type { MemoryStats } from './core/memory.ts'
 export type { Profile, ProfileRow } from './core/profile.ts'
 export { type Dataset, randomSplit, Subset, TensorDataset } from './data/dataset.ts'
-export { readIdx } from './data/idx.ts'
 export { DataLoader, type DataLoaderOptions } from './data/loader.ts'
-export type { Source } from './data/source.ts'
-export { readSafetensors, type SafetensorsFile, writeSafetensors } from './io/safetensors.ts'
 export type {
   BceOptions,
   CrossEntropyOptions,

@@ -10,12 +10,11 @@ import {
   init,
   type NDArray,
   randomSplit,
-  readIdx,
-  type Source,
   Subset,
   TensorDataset,
   tensor,
 } from '../src/index.ts'
+import { readIdx, type Source } from '../src/io/index.ts'
 
 /** An IDX file: sizes and elements big-endian, as `write` puts each. */
 function idx(

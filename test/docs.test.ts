@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { init, nn, readSafetensors } from '../src/index.ts'
+import { init, nn } from '../src/index.ts'
+import { readSafetensors } from '../src/io/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lanewise-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,6 +1,7 @@
 // Bad input: every Error names the function, the argument, what came and what was expected; nothing changes,
 // and the next call works.
 
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import './helpers/guard.ts'
 import * as lw from '../src/index.ts'
@@ -18,9 +19,32 @@ test('init refuses what is no core, and can be called again', async () => {
   await expect(lw.init({ wasm: new Uint8Array([1, 2, 3]) })).rejects.toThrow()
   const empty = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])
   await expect(lw.init({ wasm: empty })).rejects.toThrow(
-    'init: wasm is not a Lanewise core: it does not export run and heapBase',
+    'init: wasm is not a Lanewise core: it exports nothing, expected run',
   )
-  await lw.init({ maxMemory: 2 ** 24 })
+  await expect(lw.init({ wasm: 'kernels.wasm' as never })).rejects.toThrow(
+    'init: wasm is String, expected a WebAssembly.Module, bytes, a URL, a Response, or a promise of one of them',
+  )
+  await expect(lw.init({ wasm: new Response('', { status: 404 }) })).rejects.toThrow(
+    'init: the response for wasm came with status 404, expected kernels.wasm',
+  )
+  await expect(lw.init({ wasm: Promise.resolve(new Response('<!doctype html>')) })).rejects.toThrow(
+    'init: wasm is not a WebAssembly module that this engine knows; does its URL lead to kernels.wasm, or to a page?',
+  )
+  // (module (import "env" "later" (func)) (func (export "run"))), then without the import.
+  const run = [3, 2, 1, 0, 7, 7, 1, 3, 0x72, 0x75, 0x6e, 0]
+  const head = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0]
+  const later = [2, 13, 1, 3, 0x65, 0x6e, 0x76, 5, 0x6c, 0x61, 0x74, 0x65, 0x72, 0, 0]
+  const body = [10, 4, 1, 2, 0, 0x0b]
+  await expect(lw.init({ wasm: Uint8Array.of(...head, ...later, ...run, 1, ...body) })).rejects.toThrow(
+    'init: wasm is the core of another version; use kernels.wasm of the same version',
+  )
+  await expect(lw.init({ wasm: Uint8Array.of(...head, ...run, 0, ...body) })).rejects.toThrow(
+    /^init: wasm is the core of another version \(abi 0x0, expected 0x[0-9a-f]+\); use kernels.wasm/,
+  )
+  const core = Promise.resolve(
+    new Response(readFileSync('build/kernels.wasm'), { headers: { 'content-type': 'text/plain' } }),
+  )
+  await lw.init({ maxMemory: 2 ** 24, wasm: core })
 })
 
 describe('after init', () => {

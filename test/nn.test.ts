@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import * as lw from '../src/index.ts'
 import { nn } from '../src/index.ts'
+import { readSafetensors, writeSafetensors } from '../src/io/index.ts'
 
 beforeAll(() => lw.init())
 
@@ -53,7 +54,7 @@ test('parameters have the names that PyTorch gives them, and each counts once', 
 test('a state dict goes through safetensors unchanged', () => {
   const a = new nn.Sequential(new nn.Linear(5, 4), new nn.Sigmoid(), new nn.Linear(4, 2))
   const b = new nn.Sequential(new nn.Linear(5, 4), new nn.Sigmoid(), new nn.Linear(4, 2))
-  b.loadStateDict(lw.readSafetensors(lw.writeSafetensors(a.stateDict())).tensors)
+  b.loadStateDict(readSafetensors(writeSafetensors(a.stateDict())).tensors)
   const x = lw.uniform([3, 5])
   expect(b.forward(x).data()).toEqual(a.forward(x).data())
 })

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { init, type NDArray, nn, readSafetensors, tensor, writeSafetensors } from '../src/index.ts'
+import { init, type NDArray, nn, tensor } from '../src/index.ts'
+import { readSafetensors, writeSafetensors } from '../src/io/index.ts'
 
 type Arrays = Record<string, NDArray>
 

@@ -17,7 +17,8 @@ const imports = (file: string): string[] =>
 
 /** What the files of each folder of src may import, besides their own folder. */
 const allowed: Record<string, string[]> = {
-  core: ['build', '@assemblyscript/loader'],
+  core: ['#kernels'],
+  kernels: ['build', 'kernels.wasm', 'kernels.wasm?module'],
   tensor: ['core'],
   ops: ['core', 'tensor'],
   nn: ['core', 'tensor', 'ops'],

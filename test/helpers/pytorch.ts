@@ -3,17 +3,8 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, expect, test } from 'vitest'
-import {
-  compile,
-  losses,
-  manualSeed,
-  type NDArray,
-  type nn,
-  optim,
-  readSafetensors,
-  type Tensor,
-  tensor,
-} from '../../src/index.ts'
+import { compile, losses, manualSeed, type NDArray, type nn, optim, type Tensor, tensor } from '../../src/index.ts'
+import { readSafetensors } from '../../src/io/index.ts'
 import { U } from './check.ts'
 
 export type Arrays = Record<string, NDArray>

@@ -1,15 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import {
-  compile,
-  init,
-  losses,
-  nn,
-  optim,
-  readSafetensors,
-  type Tensor,
-  tensor,
-  writeSafetensors,
-} from '../../src/index.ts'
+import { compile, init, losses, nn, optim, type Tensor, tensor } from '../../src/index.ts'
+import { readSafetensors, writeSafetensors } from '../../src/io/index.ts'
 import { array, expectAccurate, fixture, recordAccuracy, relativeError, under } from '../helpers/pytorch.ts'
 
 beforeAll(() => init())

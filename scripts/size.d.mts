@@ -1,0 +1,2 @@
+/** See size.mjs. */
+export declare function bundle(code: string): Promise<string>

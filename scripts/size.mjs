@@ -1,0 +1,81 @@
+// npm run size: what travels to whom, in bytes; exit 1 where something is over its budget.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { build } from 'vite'
+
+const KB = 1024
+
+/** The only place that knows them. */
+const budgets = {
+  'kernels.wasm': { raw: 96 * KB, gzip: 32 * KB },
+  core: { gzip: 30 * KB },
+  everything: { gzip: 64 * KB },
+  page: { gzip: 60 * KB },
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** The script that a page gets from `code`, which imports from 'lanewise', as Vite makes it. */
+export async function bundle(code) {
+  const { output } = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      target: 'es2022',
+      minify: 'oxc',
+      modulePreload: false,
+      rolldownOptions: { input: 'entry', preserveEntrySignatures: 'strict' },
+    },
+    plugins: [
+      {
+        name: 'entry',
+        enforce: 'pre',
+        resolveId: (id) => (id === 'entry' ? '\0entry' : id === 'lanewise' ? `${root}dist/index.js` : null),
+        load: (id) => (id === '\0entry' ? code : null),
+      },
+    ],
+  })
+  return output[0].code
+}
+
+/** The source of the minimal page: its HTML, and its script as it is written. */
+export const page = (kind) => readFileSync(`${root}scripts/size/page.${kind}`, 'utf8')
+
+/** The script without the core in it. */
+const withoutCore = (code) => code.replace(/(["'`])[A-Za-z0-9+/=]{1000,}\1/, '""')
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const core = "export { compile, init, Tensor, tensor } from 'lanewise'"
+  const files = ['kernels.wasm', 'kernels-relaxed.wasm'].filter((file) => existsSync(`${root}dist/${file}`))
+  const measured = [
+    ...files.map((file) => [file, `dist/${file}`, readFileSync(`${root}dist/${file}`)]),
+    ['core', 'engine, tensors with all methods, gradients, compile; without the wasm', withoutCore(await bundle(core))],
+    [
+      'everything',
+      'dist/lanewise.min.js; without the wasm',
+      withoutCore(readFileSync(`${root}dist/lanewise.min.js`, 'utf8')),
+    ],
+    ['page', 'a page that trains an MLP: HTML, script, wasm', page('html') + (await bundle(page('js')))],
+  ]
+  const kb = (bytes) => (bytes / KB).toFixed(1)
+  console.log('| KB | raw | gzip | brotli | budget |\n|---|---|---|---|---|')
+  let over = 0
+  for (const [name, what, content] of measured) {
+    const sizes = {
+      raw: Buffer.byteLength(content),
+      gzip: gzipSync(content, { level: 9 }).length,
+      brotli: brotliCompressSync(content).length,
+    }
+    const budget = Object.entries(budgets[name] ?? {})
+    const past = budget.filter(([kind, limit]) => sizes[kind] > limit)
+    over += past.length
+    const limits = budget
+      .map(([kind, limit]) => `${limit / KB} ${kind}${sizes[kind] > limit ? ', OVER' : ''}`)
+      .join(', ')
+    console.log(`| ${what} | ${kb(sizes.raw)} | ${kb(sizes.gzip)} | ${kb(sizes.brotli)} | ${limits} |`)
+  }
+  process.exitCode = over > 0 ? 1 : 0
+}

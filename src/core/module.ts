@@ -1,0 +1,89 @@
+// From what may hold the core to a compiled module that is the core of this very version.
+
+import { kernels } from '#kernels'
+import { ABI } from './commands.ts'
+
+/** Where the core may come from. */
+export type WasmSource = WebAssembly.Module | BufferSource | Response | URL
+
+// (module (func (result v128) i8x16.splat (i32.const 0)))
+const SIMD_MODULE = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11],
+)
+
+const BLOCKED =
+  "this place compiles no WebAssembly at run time. In a page, add 'wasm-unsafe-eval' to script-src of its " +
+  'Content-Security-Policy; in a worker of an edge runtime, import kernels.wasm as a module and pass it: init({ wasm })'
+
+/** What the core exports. */
+export interface Core {
+  run(program: number, failure: number): number
+  /** The first byte that the host may use. */
+  heapBase(): number
+  abi(): number
+}
+
+/** The core, from `given` or from the package itself, running on `env`. Throws an Error that tells apart what may be in
+ *  the way: an engine without SIMD, a place that compiles nothing at run time, bytes that are no module, another version. */
+export async function loadCore(
+  given: WasmSource | Promise<WasmSource> | undefined,
+  env: WebAssembly.ModuleImports,
+): Promise<Core> {
+  const module = await compile(given === undefined ? await kernels() : await fetched(await given))
+  const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
+  if (!exported.includes('run')) {
+    throw new Error(`init: wasm is not a Lanewise core: it exports ${exported.join(', ') || 'nothing'}, expected run`)
+  }
+  const version = 'wasm is the core of another version'
+  const mend = 'use kernels.wasm of the same version of this package, and clear caches that may hold an older one'
+  let core: Core
+  try {
+    core = (await WebAssembly.instantiate(module, { env })).exports as unknown as Core
+  } catch (error) {
+    const { name, message } = error as Error
+    // WebKit refuses here what other engines refuse to compile.
+    const reason = name === 'LinkError' || name === 'TypeError' ? `${version}; ${mend}` : BLOCKED
+    throw new Error(`init: ${reason} (${message})`, { cause: error })
+  }
+  const abi = exported.includes('abi') ? core.abi() >>> 0 : 0
+  if (abi !== ABI) throw new Error(`init: ${version} (abi ${hex(abi)}, expected ${hex(ABI)}); ${mend}`)
+  return core
+}
+
+async function compile(source: WebAssembly.Module | BufferSource): Promise<WebAssembly.Module> {
+  if (isModule(source)) return source
+  if (!(ArrayBuffer.isView(source) || isKind(source, 'ArrayBuffer'))) {
+    throw new TypeError(
+      `init: wasm is ${Object.prototype.toString.call(source).slice(8, -1)}, ` +
+        'expected a WebAssembly.Module, bytes, a URL, a Response, or a promise of one of them',
+    )
+  }
+  try {
+    return await WebAssembly.compile(source)
+  } catch (error) {
+    throw new Error(`init: ${reason(source)} (${(error as Error).message})`, { cause: error })
+  }
+}
+
+/** What a URL or a Response brings. Nothing streams: the core compiles in a millisecond, and a server's wrong
+ *  content type does no harm this way. */
+async function fetched(source: WasmSource): Promise<WebAssembly.Module | BufferSource> {
+  const response = isKind(source, 'URL') ? await fetch(source as URL) : (source as Exclude<WasmSource, URL>)
+  if (!isKind(response, 'Response')) return response as WebAssembly.Module | BufferSource
+  const { ok, status, url } = response as Response
+  if (!ok) throw new Error(`init: ${url || 'the response for wasm'} came with status ${status}, expected kernels.wasm`)
+  return (response as Response).arrayBuffer()
+}
+
+function reason(bytes: BufferSource): string {
+  if (WebAssembly.validate(bytes)) return BLOCKED
+  if (!WebAssembly.validate(SIMD_MODULE)) {
+    return 'this engine has no WebAssembly SIMD. Chrome 91, Firefox 89, Safari 16.4, Node 16.4 and later have it'
+  }
+  return 'wasm is not a WebAssembly module that this engine knows; does its URL lead to kernels.wasm, or to a page?'
+}
+
+// By name, not by instanceof: in an edge runtime or a test runner the core may come from another realm.
+const isKind = (value: unknown, name: string) => Object.prototype.toString.call(value) === `[object ${name}]`
+const isModule = (source: unknown): source is WebAssembly.Module => isKind(source, 'WebAssembly.Module')
+const hex = (abi: number) => `0x${abi.toString(16)}`

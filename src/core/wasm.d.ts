@@ -1,4 +1,0 @@
-declare module '*.wasm?inline' {
-  const url: string
-  export default url
-}

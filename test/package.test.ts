@@ -1,0 +1,114 @@
+// What is published: whether bundlers, type checkers and runtimes that read package.json get on with it.
+
+import { execFileSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { publint } from 'publint'
+import { afterAll, expect, test } from 'vitest'
+import { bundle } from '../scripts/size.mjs'
+
+const pkg = JSON.parse(readFileSync('package.json', 'utf8'))
+const folder = mkdtempSync(join(tmpdir(), 'lanewise-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test('publint has nothing to say', async () => {
+  const { messages } = await publint({ pkgDir: '.', strict: true, level: 'suggestion' })
+  expect(messages).toEqual([])
+})
+
+test('all that package.json names is there', () => {
+  const paths = JSON.stringify([pkg.exports, pkg.imports, pkg.unpkg, pkg.jsdelivr]).match(
+    /\.\/dist\/[^"]+/g,
+  ) as string[]
+  expect(paths.length).toBeGreaterThan(15)
+  for (const path of paths.filter((path) => !path.includes('*'))) expect(existsSync(path), path).toBe(true)
+  expect(existsSync('dist/kernels.wasm')).toBe(true)
+})
+
+test('files of the package import each other, the core, and in node.js a module of Node', () => {
+  const scripts = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'))
+  expect(scripts.length).toBeGreaterThan(10)
+  for (const file of scripts) {
+    const text = readFileSync(join('dist', file), 'utf8')
+    for (const [, target] of text.matchAll(/^(?:import|export)\b[^;'"]*["']([^"']+)["'];$/gm)) {
+      expect(target, file).toMatch(file === 'node.js' ? /^\.\/|^node:v8$/ : /^\.\.?\/|^#kernels$/)
+    }
+  }
+})
+
+test('a program carries what it uses of a namespace, and the methods of Tensor', { timeout: 30_000 }, async () => {
+  const code = await bundle(
+    "import { compile, init, losses, nn, optim } from 'lanewise'; globalThis.used = [compile, init, losses.mse, nn.Linear, optim.SGD]",
+  )
+  const named = (...names: string[]) => names.filter((name) => code.includes(name))
+  // logSumExp is a method of Tensor: dist/index.js, which makes ops methods, has an effect by itself.
+  expect(named('nn.Linear', 'optim.SGD', 'logSumExp')).toEqual(['nn.Linear', 'optim.SGD', 'logSumExp'])
+  const others = ['nn.MultiheadAttention', 'nn.LSTM', 'nn.Conv2d', 'optim.Adam', 'optim.LBFGS', 'optim.OneCycleLR']
+  expect(named(...others, 'crossEntropy', 'metrics.', 'DataLoader', 'readSafetensors')).toEqual([])
+})
+
+test.each(['nodenext', 'bundler'])(
+  'declarations compile under %s, strict and exactOptionalPropertyTypes',
+  (resolution) => {
+    const project = join(folder, resolution)
+    mkdirSync(join(project, 'node_modules'), { recursive: true })
+    symlinkSync(resolve('.'), join(project, 'node_modules/lanewise'))
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }')
+    writeFileSync(
+      join(project, 'user.ts'),
+      `import { compile, type InitOptions, init, losses, nn, optim, type Tensor, tensor } from 'lanewise'
+import { readSafetensors, writeSafetensors } from 'lanewise/io'
+import { crossEntropy } from 'lanewise/losses'
+import { Accuracy } from 'lanewise/metrics'
+import { Linear } from 'lanewise/nn'
+import { type NodeInitOptions, init as initNode } from 'lanewise/node'
+import { SGD } from 'lanewise/optim'
+import * as page from 'lanewise/lanewise.min.js'
+
+const options: InitOptions = { maxMemory: 2 ** 24 }
+const wide: NodeInitOptions = { ...options, wide: 'auto' }
+await init(options)
+await initNode(wide)
+await page.init(options)
+const model = new nn.Sequential(new Linear(2, 3), new nn.ReLU())
+const optimizer: optim.Optimizer = new SGD(model.parameters(), { lr: 0.1 })
+const step = compile((x, y): Tensor => {
+  const loss = crossEntropy(model.forward(x), y)
+  optimizer.minimize(loss)
+  return loss.mul(2).add(losses.mse(x, x))
+})
+const value: number = step(tensor([[1, 2]]), tensor([0], { dtype: 'i32' })).item()
+// @ts-expect-error: not a number of features
+new Linear('2', 3)
+model.loadStateDict(readSafetensors(writeSafetensors(model.stateDict())).tensors)
+export const found: [number, Accuracy] = [value, new Accuracy()]
+`,
+    )
+    const options = ['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--target', 'es2022', '--types', '']
+    const lib = ['--lib', 'es2022,esnext.disposable,dom,dom.iterable', '--skipLibCheck', 'false']
+    const modules =
+      resolution === 'nodenext' ? ['--module', 'nodenext'] : ['--module', 'esnext', '--moduleResolution', 'bundler']
+    const tsc = resolve('node_modules/.bin/tsc')
+    const run = () => execFileSync(tsc, [...options, ...lib, ...modules, 'user.ts'], { cwd: project, encoding: 'utf8' })
+    expect(() => run(), readErrors(run)).not.toThrow()
+  },
+)
+
+/** What the compiler printed, if it failed. */
+function readErrors(run: () => string): string {
+  try {
+    return run()
+  } catch (error) {
+    return (error as { stdout: string }).stdout
+  }
+}

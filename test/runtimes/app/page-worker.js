@@ -1,0 +1,1 @@
+self.onmessage = ({ data }) => Atomics.store(new Int32Array(data), 0, 1)

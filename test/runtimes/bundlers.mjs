@@ -1,0 +1,79 @@
+// Bundles of app/page.js, made as users make them: no plugin or option that is not there for the bundler itself.
+
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+export const packageVersion = (name) =>
+  JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url), 'utf8')).version
+
+/** The page of a bundle, in a folder of its own. */
+export function page(folder, name, head = '<script type="module" src="page.js"></script>') {
+  const out = join(folder, name)
+  mkdirSync(out, { recursive: true })
+  copyFileSync(join(folder, 'app/page-worker.js'), join(out, 'page-worker.js'))
+  writeFileSync(join(out, 'index.html'), `<!doctype html><meta charset="utf-8"><title>${name}</title>${head}\n`)
+  return out
+}
+
+export async function esbuild(folder, options) {
+  const { build } = await import('esbuild')
+  return build({ absWorkingDir: folder, bundle: true, minify: true, format: 'esm', logLevel: 'error', ...options })
+}
+
+/** Each writes page.js into the folder `out`. */
+export const bundlers = {
+  esbuild: (folder, out) => esbuild(folder, { entryPoints: ['app/page.js'], outfile: join(out, 'page.js') }),
+  async Rollup(folder, out) {
+    const { rollup } = await import('rollup')
+    const { default: nodeResolve } = await import('@rollup/plugin-node-resolve')
+    const bundle = await rollup({ input: join(folder, 'app/page.js'), plugins: [nodeResolve()] })
+    await bundle.write({ file: join(out, 'page.js'), format: 'es' })
+    await bundle.close()
+  },
+  async webpack(folder, out) {
+    const webpack = createRequire(import.meta.url)('webpack')
+    const entry = join(folder, 'app/page.js')
+    const options = { mode: 'production', context: folder, entry, output: { path: out, filename: 'page.js' } }
+    await new Promise((done, fail) => {
+      webpack(options, (error, stats) => {
+        if (error || stats.hasErrors()) fail(error ?? new Error(stats.toString()))
+        else done()
+      })
+    })
+  },
+  async Vite(folder, out) {
+    const { build } = await import('vite')
+    const input = join(folder, 'app/page.js')
+    const output = { entryFileNames: 'page.js' }
+    await build({
+      root: folder,
+      configFile: false,
+      logLevel: 'error',
+      build: { outDir: out, emptyOutDir: false, rolldownOptions: { input, output } },
+    })
+  },
+}
+
+/** Vite's development server for `folder`; its address and close(). */
+export async function viteDev(folder) {
+  const { createServer } = await import('vite')
+  const server = await createServer({
+    root: folder,
+    configFile: false,
+    logLevel: 'error',
+    server: { host: '127.0.0.1', port: 0 },
+  })
+  await server.listen()
+  const { port } = server.httpServer.address()
+  return { origin: `http://127.0.0.1:${port}`, close: () => server.close() }
+}
+
+/** Builds the project in `folder` and serves what came out, both as `vite` does without configuration. */
+export async function vitePreview(folder) {
+  const { build, preview } = await import('vite')
+  await build({ root: folder, logLevel: 'error' })
+  const server = await preview({ root: folder, preview: { host: '127.0.0.1', port: 0 } })
+  const { port } = server.httpServer.address()
+  return { origin: `http://127.0.0.1:${port}`, close: () => server.close() }
+}

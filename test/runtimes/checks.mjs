@@ -1,0 +1,252 @@
+// What is run: the suite in every runtime, input that must be refused, examples, and figures that have limits.
+
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { browsers } from './browsers.mjs'
+import { bundlers, esbuild, packageVersion, page, viteDev, vitePreview } from './bundlers.mjs'
+import { ask, bundleForVercel, vercel, versions, workerd, wranglerDev } from './edge.mjs'
+import { exampleChecks } from './examples.mjs'
+import { figureChecks } from './figures.mjs'
+import { run, within } from './processes.mjs'
+
+const bin = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url))
+const node = (version) => bin(`node${version}/bin/node`)
+const deno = bin('@deno/linux-x64-glibc/deno')
+const bun = bin('@oven/bun-linux-x64/bin/bun')
+
+/** The core as another version has it: the number by which the host knows it is changed, and nothing else. */
+async function otherVersion(bytes) {
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 16 })
+  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory, tileColumns: 8 } })
+  // As i32.const has it: seven bits a byte, least significant first.
+  const encoded = []
+  for (let rest = instance.exports.abi(); ; rest >>= 7) {
+    const last = (rest >> 6 === 0 || rest >> 6 === -1) && encoded.length > 0
+    encoded.push((rest & 127) | (last ? 0 : 128))
+    if (last) break
+  }
+  const at = bytes.indexOf(Buffer.from(encoded))
+  if (at < 0 || bytes.indexOf(Buffer.from(encoded), at + 1) >= 0) throw new Error('checks: abi is not found once')
+  const other = Buffer.from(bytes)
+  other[at] ^= 1
+  return other
+}
+
+export function checks(context) {
+  const { folder, server } = context
+  /** The suite in a process that prints its report. */
+  const inProcess = (command, args, versionArgs) => async () => {
+    const version = (await run(command, versionArgs)).match(/[\d.]+/)[0]
+    const report = JSON.parse(await run(command, args, { cwd: folder, env: { ...process.env, HOME: folder } }))
+    return { version, ...report }
+  }
+  const nodes = Object.fromEntries(
+    [20, 22, 24, 26].map((major) => [`Node ${major}`, inProcess(node(major), ['app/main.mjs'], ['--version'])]),
+  )
+  const wides = Object.fromEntries(
+    [24, 26].map((major) => [`Node ${major}, wide`, inProcess(node(major), ['app/wide.mjs'], ['--version'])]),
+  )
+  const requires = Object.fromEntries(
+    [22, 24, 26].map((major) => [`Node ${major}, require`, inProcess(node(major), ['app/main.cjs'], ['--version'])]),
+  )
+
+  let pages = 0
+  /** What the page at `path` of `origin` tells. */
+  async function opened(browser, path, options = {}, origin = server.origin) {
+    const id = `${pages++}`
+    const to = encodeURIComponent(`${server.origin}/report?${id}`)
+    const told = server.report(id)
+    const process = await browser.open(`${origin}${path}?${to}`, folder, options)
+    try {
+      return await within(told, 60_000, `${origin}${path}`)
+    } finally {
+      await process.stop()
+    }
+  }
+  /** What watch.html tells of a page. */
+  async function watched(prefix, what, origin = server.origin) {
+    const id = `${pages++}`
+    const told = server.report(id)
+    const query = encodeURIComponent(JSON.stringify({ ...what, to: `${server.origin}/report?${id}` }))
+    const process = await browsers.Chromium.open(`${origin}${prefix}/watch.html?${query}`, folder)
+    try {
+      const visits = await within(told, 60_000, `${origin}${what.page}`)
+      if (typeof visits === 'string') throw new Error(visits)
+      return visits
+    } finally {
+      await process.stop()
+    }
+  }
+  /** Puts the watching page into a folder that is served by others. */
+  const withWatcher = (root) => {
+    for (const file of ['watch.html', 'watch.js']) cpSync(join(folder, 'app', file), join(root, file))
+  }
+  async function fromVite(server, until) {
+    try {
+      return await watched('', { page: '/', until }, server.origin)
+    } finally {
+      await server.close()
+    }
+  }
+  const pagesOfVite = {
+    async preview(root, until) {
+      const server = await vitePreview(root)
+      withWatcher(join(root, 'dist'))
+      return fromVite(server, until)
+    },
+    async viteDev(root, until) {
+      withWatcher(root)
+      return fromVite(await viteDev(root), until)
+    },
+  }
+  const inBrowser = (name, path, prepare) => async () => {
+    await prepare?.()
+    const browser = browsers[name]
+    return { version: await browser.version(), ...(await opened(browser, path)) }
+  }
+
+  /** The package as a static server gives it: one file, and an import map only for the suite's bare names. */
+  const script = () => {
+    const file = '../node_modules/lanewise/dist/lanewise.min.js'
+    const map = JSON.stringify({ imports: { lanewise: file, 'lanewise/io': file } })
+    page(
+      folder,
+      'script',
+      `<script type="importmap">${map}</script><script type="module" src="../app/page.js"></script>`,
+    )
+  }
+  let bundled
+  const bundle = () => (bundled ??= bundlers.esbuild(folder, page(folder, 'esbuild')))
+  const everyBrowser = Object.keys(browsers)
+  const inPages = Object.fromEntries(
+    everyBrowser.flatMap((name) => [
+      [
+        `${name}, <script type="module">`,
+        inBrowser(name, '/isolated/script/index.html', () => script('app/page.js', 'script')),
+      ],
+      [`${name}, strict CSP`, inBrowser(name, '/strict/esbuild/index.html', bundle)],
+    ]),
+  )
+  const inBundles = Object.fromEntries(
+    Object.entries(bundlers).map(([name, build]) => [
+      `${name}, in Chromium`,
+      async () => {
+        await build(folder, page(folder, name))
+        const report = await opened(browsers.Chromium, `/isolated/${name}/index.html`)
+        return { version: packageVersion(name.toLowerCase()), ...report }
+      },
+    ]),
+  )
+
+  const runtimes = {
+    ...nodes,
+    ...wides,
+    ...requires,
+    Deno: inProcess(deno, ['run', '--allow-all', '--node-modules-dir=manual', 'app/main.mjs'], ['--version']),
+    Bun: inProcess(bun, ['app/main.mjs'], ['--version']),
+    'workerd (Cloudflare)': async () => {
+      return { version: await versions.workerd(), ...(await ask(await workerd(folder, 'app/fetch.js', 'workerd'))) }
+    },
+    'wrangler dev (Cloudflare)': async () => {
+      const args = ['app/fetch.js', '--compatibility-date', '2026-01-01']
+      return { version: await versions.wrangler(), ...(await ask(await wranglerDev(folder, args))) }
+    },
+    'edge-runtime (Vercel)': async () => {
+      const out = await bundleForVercel(folder, 'app/fetch.js', 'vercel')
+      return { version: await versions.edge(), ...(await vercel(out)) }
+    },
+    ...inPages,
+    'Vite dev, in Chromium': async () => {
+      page(folder, 'dev', '<script type="module" src="/app/page.js"></script>')
+      const vite = await viteDev(folder)
+      try {
+        const report = await opened(browsers.Chromium, '/dev/index.html', {}, vite.origin)
+        return { version: packageVersion('vite'), ...report }
+      } finally {
+        await vite.close()
+      }
+    },
+    ...inBundles,
+    'esbuild, in Node': async () => {
+      await esbuild(folder, { entryPoints: ['app/main.mjs'], outfile: join(folder, 'app/node.mjs'), platform: 'node' })
+      const report = JSON.parse(await run(process.execPath, ['app/node.mjs'], { cwd: folder }))
+      return { version: packageVersion('esbuild'), ...report }
+    },
+  }
+
+  /** Told is what init said: it must have words of each of `expected`. */
+  const says = (messages, ...expected) => {
+    const list = [messages].flat()
+    return {
+      failures: expected.flatMap((words, i) =>
+        words.test(list[i]) ? [] : [`init said "${list[i]}", expected ${words}`],
+      ),
+    }
+  }
+  const SIMD = /this engine has no WebAssembly SIMD. Chrome 91/
+  const CSP = /add 'wasm-unsafe-eval' to script-src/
+  const MODULE = /import kernels.wasm as a module and pass it: init\(\{ wasm \}\)/
+  let attemptBundled
+  const attemptBundle = () => {
+    const out = page(folder, 'attempt')
+    attemptBundled ??= esbuild(folder, { entryPoints: ['app/attempt-page.js'], outfile: join(out, 'page.js') })
+    return attemptBundled
+  }
+  const blocked = (name) => async () => {
+    await attemptBundle()
+    return says(await opened(browsers[name], '/nowasm/attempt/index.html'), CSP)
+  }
+  /** Files that are no core of this version, then the core under the wrong content type. */
+  const served = (name) => async () => {
+    await attemptBundle()
+    const wasm = readFileSync(join(folder, 'node_modules/lanewise/dist/kernels.wasm'))
+    page(
+      folder,
+      'files',
+      `<meta data-sources='${JSON.stringify(['missing.wasm', 'index.html', 'other.wasm', '/text/files/kernels.wasm'])}'>
+      <script type="module" src="../attempt/page.js"></script>`,
+    )
+    writeFileSync(join(folder, 'files/kernels.wasm'), wasm)
+    writeFileSync(join(folder, 'files/other.wasm'), await otherVersion(wasm))
+    return says(
+      await opened(browsers[name], '/plain/files/index.html'),
+      /missing.wasm came with status 404, expected kernels.wasm/,
+      /wasm is not a WebAssembly module .* does its URL lead to kernels.wasm, or to a page?/,
+      /wasm is the core of another version \(abi 0x[0-9a-f]+, expected 0x[0-9a-f]+\); use kernels.wasm of the same version/,
+      /^$/,
+    )
+  }
+
+  const refusals = {
+    'no SIMD: Node 20 on a processor without SSE4.1': async () => {
+      const args = ['--no-enable-sse4-1', 'app/attempt.mjs']
+      return says(JSON.parse(await run(node(20), args, { cwd: folder })), SIMD)
+    },
+    'no SIMD: Chromium on a processor without SSE4.1': async () => {
+      await attemptBundle()
+      const flags = ['--js-flags=--no-enable-sse4-1']
+      return says(await opened(browsers.Chromium, '/plain/attempt/index.html', { flags }), SIMD)
+    },
+    ...Object.fromEntries(everyBrowser.map((name) => [`CSP without wasm-unsafe-eval: ${name}`, blocked(name)])),
+    ...Object.fromEntries(
+      everyBrowser.map((name) => [`not found, no wasm, another version, text/plain: ${name}`, served(name)]),
+    ),
+    'bytes where nothing compiles: workerd': async () => {
+      const body = readFileSync(join(folder, 'node_modules/lanewise/dist/kernels.wasm'))
+      return says(await ask(await workerd(folder, 'app/attempt-fetch.js', 'bytes'), { method: 'POST', body }), MODULE)
+    },
+    'bytes where nothing compiles: edge-runtime': async () => {
+      const out = await bundleForVercel(folder, 'app/attempt-fetch.js', 'bytes-vercel')
+      return says(await vercel(out, join(folder, 'node_modules/lanewise/dist/kernels.wasm')), MODULE)
+    },
+  }
+
+  const watch = { watched: (prefix, what) => watched(`${prefix}/app`, what) }
+  return {
+    Runtimes: { columns: ['Runtime', 'Version', 'SIMD', 'Relaxed', 'Threads'], rows: runtimes },
+    'Bad input': { columns: ['Check'], rows: refusals },
+    Examples: { columns: ['Check'], rows: exampleChecks(context, { ...watch, ...pagesOfVite, deno }) },
+    Figures: { columns: ['Check', 'Measured', 'Limit'], rows: figureChecks(context, watch) },
+  }
+}

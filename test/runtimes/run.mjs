@@ -1,0 +1,131 @@
+// npm run test:runtimes: packs the package, installs it as a user does, and runs app/smoke.js in every runtime.
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { run } from './processes.mjs'
+
+const help = `Usage: npm run test:runtimes -- [options]
+
+  --only TEXT   only rows with TEXT in their name
+  --readme      also write the table of runtimes into README.md
+  --renew       write the bits that Node finds after 50 steps into app/smoke.js, and do nothing else
+  --help`
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url))
+const root = here('../..')
+
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string', default: '' },
+        readme: { type: 'boolean', default: false },
+        renew: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    return values
+  } catch (error) {
+    console.error(`${error.message}\n\n${help}`)
+    return process.exit(2)
+  }
+}
+
+/** Installs the runtimes when they are missing, or older than the lock file. */
+function install() {
+  const installed = here('node_modules/.package-lock.json')
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(here('package-lock.json')).mtimeMs) return
+  console.error('test:runtimes: installing the runtimes (npm ci --prefix test/runtimes)')
+  const args = ['ci', '--prefix', here('.'), '--ignore-scripts', '--no-audit', '--no-fund']
+  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2] })
+  if (status !== 0) throw new Error('test:runtimes: npm ci failed')
+}
+
+/** A project that has installed the packed package, and the files of app. */
+async function project() {
+  const folder = mkdtempSync(join(tmpdir(), 'lanewise-runtimes-'))
+  const [{ filename }] = JSON.parse(await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root }))
+  const tarball = join(folder, filename)
+  writeFileSync(join(folder, 'package.json'), '{ "name": "user", "private": true, "type": "module" }\n')
+  await run('npm', ['install', '--no-audit', '--no-fund', '--offline', tarball], { cwd: folder })
+  cpSync(here('app'), join(folder, 'app'), { recursive: true })
+  return { folder, tarball }
+}
+
+const mark = (value) => (value === undefined ? '' : value ? 'yes' : 'no')
+
+/** Lines of a Markdown table, columns padded. */
+function table(rows) {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))
+  const line = (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`
+  return [line(rows[0]), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.slice(1).map(line)]
+}
+
+const { only, readme, renew, help: wanted } = options()
+if (wanted) {
+  console.log(help)
+  process.exit(0)
+}
+install()
+const { checks } = await import('./checks.mjs')
+const { folder, tarball } = await project()
+let failed = 0
+let passed = 0
+try {
+  if (renew) {
+    const { bits } = JSON.parse(await run(process.execPath, ['app/main.mjs'], { cwd: folder }))
+    const file = here('app/smoke.js')
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/(export const BITS = ')\w+/, `$1${bits}`))
+    console.log(`test:runtimes: bits are ${bits}`)
+  } else {
+    const { serve } = await import('./server.mjs')
+    const server = await serve(folder)
+    const groups = Object.entries(checks({ folder, tarball, root, server }))
+    for (const [title, { columns, rows }] of groups) {
+      const lines = [[...columns, 'result']]
+      const failures = []
+      for (const [name, check] of Object.entries(rows)) {
+        if (!name.toLowerCase().includes(only.toLowerCase())) continue
+        process.stderr.write(`${name} …`)
+        const started = performance.now()
+        let found
+        try {
+          found = await check()
+        } catch (error) {
+          found = { failures: [error.stack ?? String(error)] }
+        }
+        process.stderr.write(` ${Math.round(performance.now() - started)} ms\n`)
+        const fine = found.failures.length === 0
+        if (fine) passed++
+        else failed++
+        const cells = { ...found, runtime: name, check: name, version: found.version ?? '' }
+        const cell = (column) => (typeof cells[column] === 'string' ? cells[column] : mark(cells[column]))
+        lines.push([...columns.map((column) => cell(column.toLowerCase())), fine ? 'passed' : 'FAILED'])
+        for (const failure of found.failures) failures.push(`${name}: ${failure}`)
+      }
+      if (lines.length === 1) continue
+      console.log([`\n${title}\n`, ...table(lines)].join('\n'))
+      if (readme && title === 'Runtimes') {
+        const file = join(root, 'README.md')
+        const text = readFileSync(file, 'utf8')
+        const place = /(<!-- test:runtimes -->\n)[\s\S]*?(\n<!-- end -->)/
+        writeFileSync(
+          file,
+          text.replace(place, (_, start, end) => `${start}${table(lines).join('\n')}${end}`),
+        )
+      }
+      if (failures.length > 0) console.log(`\n${failures.join('\n\n')}`)
+    }
+    server.close()
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+}
+if (!renew) {
+  console.log(`\n${passed} passed, ${failed} failed`)
+  process.exitCode = failed > 0 ? 1 : 0
+}

@@ -1,0 +1,59 @@
+// A static server whose first folder says under which headers the rest is served, and which takes reports.
+
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { extname, join, normalize } from 'node:path'
+
+const types = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+}
+
+const policy = (sources) => ({ 'Content-Security-Policy': `default-src 'self'; script-src ${sources}` })
+
+/** What the folders of the address stand for. */
+const modes = {
+  plain: {},
+  isolated: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+  strict: policy("'self' 'wasm-unsafe-eval'"),
+  nowasm: policy("'self'"),
+  text: { 'Content-Type': 'text/plain' },
+}
+
+/** Serves `root`; `report(id)` is a promise of what a page posts to /report?id. */
+export async function serve(root) {
+  const waiting = new Map()
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, 'http://localhost')
+    if (url.pathname === '/report') {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      response.end()
+      waiting.get(url.search.slice(1))?.(JSON.parse(body))
+      return
+    }
+    const [, mode, ...path] = url.pathname.split('/')
+    const file = join(root, normalize(`/${path.join('/')}`))
+    const found = mode in modes ? await stat(file).catch(() => null) : null
+    if (!found?.isFile()) {
+      response.writeHead(404, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Not found</title>')
+      return
+    }
+    const headers = { 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Cache-Control': 'no-store' }
+    response.writeHead(200, { ...headers, ...modes[mode] })
+    createReadStream(file).pipe(response)
+  })
+  await new Promise((done) => server.listen(0, '127.0.0.1', done))
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    report: (id) => new Promise((done) => waiting.set(id, done)),
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
