@@ -17,7 +17,10 @@ export default defineConfig(({ command }) => ({
   assetsInclude: ['**/*.wasm'],
   build: {
     target: 'es2022',
-    lib: { entry: { index: 'src/index.ts', node: 'src/node/index.ts', ...namespaces }, formats: ['es'] },
+    lib: {
+      entry: { index: 'src/index.ts', learn: 'src/learn/index.ts', node: 'src/node/index.ts', ...namespaces },
+      formats: ['es'],
+    },
     sourcemap: true,
     minify: false,
     rolldownOptions: {
