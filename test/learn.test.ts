@@ -189,7 +189,9 @@ describe.each(['iris', 'wine', 'digits'])('%s as scikit-learn sees it', (name) =
     })
     expect(fit.shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 10)
     const component = array(of, 'component')
-    const sign = Math.sign(component.data.reduce((sum, e, i) => sum + e * (fit.components.data()[i] as number), 0))
+    const sign = Math.sign(
+      Array.from(component.data).reduce((sum, e, i) => sum + e * (fit.components.data()[i] as number), 0),
+    )
     for (const [i, e] of component.data.entries())
       expect(Math.abs(sign * (fit.components.data()[i] as number) - e)).toBeLessThan(1e-6)
     const products = fit.components.matmul(fit.components.transpose()).data()
