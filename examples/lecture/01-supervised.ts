@@ -15,20 +15,6 @@ import { part, samples } from './data.ts'
 import { chart, geometric } from './figure.ts'
 import { lesson, table } from './lesson.ts'
 
-interface Task {
-  name: string
-  x: NDArray
-  y: NDArray
-  loss: (prediction: Tensor, y: NDArray) => Tensor
-  rate: number
-  steps: number
-  /** Where θ starts, the part of its plane that is drawn, and the levels of L that are. */
-  start: [w: number, b: number]
-  w: [number, number]
-  b: [number, number]
-  levels: number[]
-}
-
 await lesson('1. Supervised learning: gradient descent over a loss surface', async ({ draw, quick }) => {
   const iris = await samples('iris')
   const every = [...Array(150).keys()]
@@ -37,22 +23,23 @@ await lesson('1. Supervised learning: gradient descent over a loss surface', asy
     const { shape, data } = part(iris.x, rows, [2])
     return { shape, data: Float32Array.from(data, (value) => value - 4) }
   }
-  const last = every.slice(50) // versicolor and virginica
   const widths = part(iris.x, every, [3])
-  const isVirginica = { shape: [100, 1], data: Float32Array.from(last, (i) => Number(i >= 100)) }
-  const tasks: Task[] = [
+  const isVirginica = { shape: [100, 1], data: Float32Array.from({ length: 100 }, (_, i) => Number(i >= 50)) }
+  // θ starts at `start`; w and b say which part of its plane is drawn, `levels` which contours of L.
+  const tasks = [
     {
-      ...{ name: 'regression: width of a petal from its length', x: lengths(every), y: widths, loss: losses.mse },
+      ...{ name: 'regression: width of petals from their length', x: lengths(every), y: widths, loss: losses.mse },
       ...{ rate: 0.1, steps: 40, start: [-1.5, 3], w: [-2, 2.2], b: [-1, 3.6], levels: geometric(0.03, 30, 15) },
     },
     {
-      ...{ name: 'classification: virginica or versicolor from the length', x: lengths(last), y: isVirginica },
+      ...{ name: 'classification: virginica or versicolor from it', x: lengths(every.slice(50)), y: isVirginica },
       ...{ loss: losses.bceWithLogits, rate: 2, steps: quick ? 300 : 3000, start: [-2, 4] },
       ...{ w: [-3, 10], b: [-10, 5.5], levels: geometric(0.12, 16, 15) },
     },
   ]
 
   const panels = tasks.map(({ name, x, y, loss, rate, steps, start, w, b, levels }) => {
+    const [x1, x2, y1, y2] = [...w, ...b] as [number, number, number, number]
     const theta = new nn.Parameter(tensor(start))
     const lossAt = (at: Tensor): Tensor => {
       const [slope, offset] = at.split(1) as [Tensor, Tensor]
@@ -78,16 +65,7 @@ await lesson('1. Supervised learning: gradient descent over a loss surface', asy
       y: { domain: b, label: 'b' },
       color: { type: 'log', scheme: 'blues', reverse: true },
       marks: [
-        Plot.contour({
-          fill: surface,
-          stroke: 'white',
-          thresholds: levels,
-          pixelSize: 5,
-          x1: w[0],
-          x2: w[1],
-          y1: b[0],
-          y2: b[1],
-        }),
+        Plot.contour({ fill: surface, stroke: 'white', thresholds: levels, pixelSize: 5, x1, x2, y1, y2 }),
         Plot.line(path, { x: 'w', y: 'b', stroke: 'crimson', strokeWidth: 1.5 }),
         Plot.dot(path.slice(0, 40), { x: 'w', y: 'b', fill: 'crimson', r: 2 }),
         Plot.text([path[0]], { x: 'w', y: 'b', text: () => 'start', dy: -9, fill: 'crimson' }),

@@ -11,7 +11,7 @@ import { compile, losses, matmul, nn, optim, zeros } from 'lanewise'
 import { logisticRegression } from 'lanewise/learn'
 import { samples, standardized } from './data.ts'
 import { chart, curve, log } from './figure.ts'
-import { lesson, percent, table } from './lesson.ts'
+import { accuracy, lesson, percent, table } from './lesson.ts'
 
 await lesson('2b. Logistic regression: gradient descent and Newton', async ({ draw, quick }) => {
   const iris = await samples('iris')
@@ -49,8 +49,7 @@ await lesson('2b. Logistic regression: gradient descent and Newton', async ({ dr
   console.log(
     `\nafter ${steps} steps of gradient descent no weight is off Newton's by more than ${apart.toPrecision(2)}`,
   )
-  const classes = matmul(x, newton.weight).add(newton.bias).argmax({ axis: 1 }).data()
-  const right = classes.filter((label, i) => label === iris.y.data[i]).length / 150
+  const right = accuracy(matmul(x, newton.weight).add(newton.bias), iris.y.data)
 
   draw(
     'Newton doubles its digits at each step; gradient descent wins a factor',

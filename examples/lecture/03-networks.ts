@@ -11,7 +11,7 @@ import * as Plot from '@observablehq/plot'
 import { compile, losses, nn, optim, type Tensor } from 'lanewise'
 import { part, samples } from './data.ts'
 import { chart, grid, raster } from './figure.ts'
-import { lesson, percent, table } from './lesson.ts'
+import { accuracy, lesson, percent, table } from './lesson.ts'
 
 await lesson('3. Neural networks: affine, ReLU, affine, ReLU, …', async ({ draw, quick }) => {
   const iris = await samples('iris')
@@ -47,8 +47,6 @@ await lesson('3. Neural networks: affine, ReLU, affine, ReLU, …', async ({ dra
     return Array.from({ length: points.length / 2 }, (_, i) => ({ piece: on(i), scores: row(z3!, i, 3) }))
   }
   const winner = (values: number[]) => values.indexOf(Math.max(...values))
-  const classes = look([...x.data]).map((place) => winner(place.scores))
-  const right = classes.filter((label, i) => label === iris.y.data[i]).length / 150
   const size = quick ? 150 : 400
   const plane = look(grid(size, [0, 7.5], [0, 3]))
   const count = new Set(plane.map(({ piece }) => piece)).size
@@ -97,5 +95,5 @@ await lesson('3. Neural networks: affine, ReLU, affine, ReLU, …', async ({ dra
     }),
   )
   const most = Math.max(...pieces.map((piece) => piece['largest bend']))
-  return `${count} linear pieces (${size} × ${size} points), none bent by more than ${most.toExponential(0)}; ${percent(right)} of iris right`
+  return `${count} linear pieces (${size} × ${size} points), none bent by more than ${most.toExponential(0)}; ${percent(accuracy(run(x)[2], iris.y.data))} of iris right`
 })

@@ -82,6 +82,14 @@ const superscripts: Record<string, string> = {
   ...Object.fromEntries([...'⁰¹²³⁴⁵⁶⁷⁸⁹'].map((c, i) => [i, c])),
 }
 
+/** Words at a place of the chart. */
+export const note = (x: number, y: number, text: string, fill: string) =>
+  Plot.text([{ x, y }], { x: 'x', y: 'y', text: [text], fill, textAnchor: 'start' })
+
+/** Words in the top left corner, in line number i. */
+export const corner = (text: string, i: number, fill: string) =>
+  Plot.text([text], { text: [text], fill, frameAnchor: 'top-left', dx: 8, dy: 4 + 15 * i })
+
 /** A line, and its name at the end. */
 export const curve = <T>(
   data: T[],
@@ -143,6 +151,7 @@ export const raster = (colours: ArrayLike<number>, size: number) =>
     frameAnchor: 'middle',
     width: 328,
     height: 240,
+    imageRendering: 'pixelated',
     preserveAspectRatio: 'none',
   })
 
@@ -157,11 +166,21 @@ export interface Pixels {
 /** Pixels as the address of a PNG that holds them. */
 export const png = (pixels: Pixels): string => `data:image/png;base64,${Buffer.from(encode(pixels)).toString('base64')}`
 
-/** Pixels, each `scale` wide. */
-export function picture(caption: string, pixels: Pixels, scale: number): Panel {
-  const [width, height] = [pixels.width * scale, pixels.height * scale]
-  const image = `<image href="${png(pixels)}" width="${width}" height="${height}" style="image-rendering:pixelated"/>`
-  return captioned(caption, Math.max(width, 160), height, image)
+/** Pixels, each drawn as `scale` × `scale`. */
+export function picture(caption: string, { width, height, channels, data }: Pixels, scale: number): Panel {
+  const large = {
+    width: width * scale,
+    height: height * scale,
+    channels,
+    data: new Uint8Array(data.length * scale ** 2),
+  }
+  for (let at = 0; at < large.data.length; at++) {
+    const [place, channel] = [Math.floor(at / channels), at % channels]
+    const [x, y] = [Math.floor((place % large.width) / scale), Math.floor(place / large.width / scale)]
+    large.data[at] = data[(y * width + x) * channels + channel] as number
+  }
+  const image = `<image href="${png(large)}" width="${large.width}" height="${large.height}"/>`
+  return captioned(caption, Math.max(large.width, 160), large.height, image)
 }
 
 /** Images of `size` × `size` values (0: white, 1: black) in rows of `columns`, a pixel apart. */

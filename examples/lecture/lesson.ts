@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { init, manualSeed } from 'lanewise'
+import { init, manualSeed, type Tensor } from 'lanewise'
 import { main } from '../command.ts'
 import { figure, type Panel } from './figure.ts'
 
@@ -59,3 +59,9 @@ export function table(rows: Record<string, string | number>[]): void {
 }
 
 export const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`
+
+/** The share of rows of scores [n, classes] whose largest stands at the label. */
+export function accuracy(scores: Tensor, labels: ArrayLike<number>): number {
+  const classes = scores.argmax({ axis: 1 }).data()
+  return classes.filter((label, i) => label === labels[i]).length / classes.length
+}

@@ -1,0 +1,110 @@
+// 10d. A model of language: P(text) = Π_t P(c_t | c_1 … c_{t-1}).
+//
+// A GPT reads characters and gives P of the next one at every place at once; learning minimizes -log₂ P, the bits that it
+// takes to write down a character for someone who knows P. To write, draw from P, append, and ask again:
+//   temperature τ   P^{1/τ}, normalized: below 1 what is likely becomes likelier
+//   top-p           only the likeliest characters that together have probability p
+// Keys and values of earlier characters do not change, so a cache keeps them, and each new character costs one step.
+
+import * as Plot from '@observablehq/plot'
+import { compile, losses, nn, noGrad, optim, scope, select, type Tensor } from 'lanewise'
+import { type SampleOptions, sample } from 'lanewise/learn'
+import { defaultFile, draws, readText, windows } from '../chars/data.ts'
+import { Gpt } from '../chars/model.ts'
+import { chart, curve } from './figure.ts'
+import { lesson } from './lesson.ts'
+
+const block = 64
+
+await lesson('10d. Generative models: a GPT writes Moby-Dick', async ({ draw, quick }) => {
+  const { characters, training, validation } = await readText(defaultFile())
+  const kinds = characters.length
+  const sizes = quick ? { width: 32, layers: 2 } : { width: 128, layers: 4 }
+  const model = new Gpt({ vocabulary: kinds, block, heads: 4, ...sizes })
+  const optimizer = new optim.AdamW(model.parameters(), { lr: 0 })
+  const lossOf = (input: Tensor, next: Tensor) => losses.crossEntropy(model.forward(input).reshape([-1, kinds]), next)
+  const step = compile((input, next) => {
+    const loss = lossOf(input, next)
+    optimizer.minimize(loss)
+    return loss
+  })
+  const measure = compile(lossOf)
+  /** Bits per character over windows spread evenly over the held-out text. */
+  const heldOut = (count: number): number => {
+    let sum = 0
+    for (let i = 0; i < count; i += 20) {
+      const starts = Array.from({ length: 20 }, (_, j) =>
+        Math.floor(((i + j) * (validation.length - block - 1)) / count),
+      )
+      sum += measure(...windows(validation, starts, block)).item()
+    }
+    return sum / (count / 20) / Math.LN2
+  }
+
+  const steps = quick ? 60 : 1500
+  const rate = quick ? 5e-3 : 1.5e-3
+  const warmUp = steps / 15
+  const random = draws(1)
+  const path = [{ step: 0, bits: heldOut(100) }]
+  for (let i = 1; i <= steps; i++) {
+    optimizer.lr = rate * Math.min(i / warmUp, 0.505 + 0.495 * Math.cos((Math.PI * i) / steps))
+    const starts = Array.from({ length: 12 }, () => Math.floor(random() * (training.length - block)))
+    step(...windows(training, starts, block))
+    if (i % (steps / 15) === 0) {
+      path.push({ step: i, bits: heldOut(i === steps ? 1000 : 100) })
+      console.log(`step ${i}: ${path.at(-1)!.bits.toFixed(3)} bits per character on held-out text`)
+    }
+  }
+
+  /** Continues a text; the forward of each step sees the new character and the caches alone. */
+  const write = (start: string, length: number, options: SampleOptions): string => {
+    const text = [...start].map((c) => characters.indexOf(c))
+    const caches = model.blocks.map(() => new nn.KeyValueCache())
+    while (text.length < length) {
+      // Positions end at `block`: the caches then begin anew with the second half of what was seen.
+      if (caches[0]!.length === block) for (const cache of caches) cache.clear()
+      const unseen = caches[0]!.length > 0 ? text.slice(-1) : text.slice(-block / 2)
+      const next = scope(() => {
+        const logits = noGrad(() => model.forward({ shape: [1, unseen.length], data: Int32Array.from(unseen) }, caches))
+        return sample(select(logits.reshape([-1, kinds]), 0, unseen.length - 1), options).item()
+      })
+      text.push(next)
+    }
+    for (const cache of caches) cache.clear()
+    return text.map((i) => characters[i]).join('')
+  }
+  for (const options of [{ temperature: 0.5 }, { temperature: 1 }, { temperature: 0.9, topP: 0.9 }])
+    console.log(`\n${JSON.stringify(options)}\n${write('The whale', quick ? 100 : 400, options)}`)
+
+  // What counting gives: the shares of characters, and of pairs of them.
+  const counts = new Float64Array(kinds * kinds).fill(0.01)
+  for (let i = 1; i < training.length; i++) counts[training[i - 1]! * kinds + training[i]!]! += 1
+  const total = (of: Float64Array) => of.reduce((sum, count) => sum + count, 0)
+  const rows = Array.from({ length: kinds }, (_, c) => total(counts.subarray(c * kinds, (c + 1) * kinds)))
+  const singles = validation.reduce((sum, c) => sum - Math.log2(rows[c]! / total(counts)), 0) / validation.length
+  const pairs =
+    validation.reduce(
+      (sum, c, i) =>
+        i === 0 ? 0 : sum - Math.log2(counts[validation[i - 1]! * kinds + c]! / rows[validation[i - 1]!]!),
+      0,
+    ) / validation.length
+  const bits = path.at(-1)!.bits
+  const line = (y: number, text: string) => [
+    Plot.ruleY([y], { strokeDasharray: '4 3' }),
+    Plot.text([y], { y: (d) => d, text: [`${text}: ${y.toFixed(2)}`], frameAnchor: 'right', dy: -7 }),
+  ]
+  draw(
+    `A small GPT learns Moby-Dick: ${bits.toFixed(2)} bits per character of text that it has not seen`,
+    chart(`${sizes.layers} layers, ${sizes.width} wide, ${steps} steps of 12 × 64 characters`, {
+      width: 560,
+      x: { label: 'step' },
+      y: { label: 'held-out bits per character', domain: [2, 6.6], grid: true },
+      marks: [
+        ...line(singles, 'shares of characters'),
+        ...line(pairs, 'shares of pairs'),
+        ...curve(path, 'step', 'bits', 'crimson', 'GPT'),
+      ],
+    }),
+  )
+  return `${bits.toFixed(2)} bits per held-out character after ${steps} steps (single characters ${singles.toFixed(2)}, pairs ${pairs.toFixed(2)})`
+})
