@@ -10,13 +10,13 @@
 // Here in plain arrays, against the tape of Lanewise, and against (L(θ + δ) - L(θ - δ)) / 2δ for each single weight.
 
 import { losses, nn, type Tensor } from 'lanewise'
-import { type Matrix, map, product, sumOfRows, transposed } from './arrays.ts'
+import { apart, type Matrix, map, product, sumOfRows, transposed } from './arrays.ts'
 import { samples, standardized } from './data.ts'
 import { chart, labelled, log } from './figure.ts'
 import { lesson, table } from './lesson.ts'
 
 const h = Math.tanh
-const slope = (z: number): number => 1 - Math.tanh(z) ** 2
+const slope = (z: number): number => 1 - h(z) ** 2
 
 /** W¹, b¹, W², b², W³, b³; a bias is one row. */
 type Theta = Matrix[]
@@ -51,13 +51,8 @@ await lesson('8. Backpropagation: by hand, by the tape, by difference quotients'
   const data = standardized(iris.x)
   const x = Array.from({ length: 150 }, (_, i) => [...data.data.subarray(4 * i, 4 * i + 4)])
   const labels = iris.y.data
-  const model = new nn.Sequential(
-    new nn.Linear(4, 6),
-    new nn.Tanh(),
-    new nn.Linear(6, 5),
-    new nn.Tanh(),
-    new nn.Linear(5, 3),
-  )
+  const layers = [new nn.Linear(4, 6), new nn.Tanh(), new nn.Linear(6, 5), new nn.Tanh(), new nn.Linear(5, 3)]
+  const model = new nn.Sequential(...layers)
   losses.crossEntropy(model.forward(data), iris.y).backward()
   // Lanewise keeps weights as [out, in].
   const matrix = (t: Tensor) => (t.ndim === 2 ? t.transpose() : t.reshape([1, -1])).tolist() as Matrix
@@ -75,9 +70,6 @@ await lesson('8. Backpropagation: by hand, by the tape, by difference quotients'
       of[i]![j] = value
       return difference / (2 * delta)
     })
-  /** The largest difference, over the largest element. */
-  const apart = (a: Matrix, b: Matrix): number =>
-    Math.max(...map(a, (value, i, j) => Math.abs(value - b[i]![j]!)).flat()) / Math.max(...b.flat().map(Math.abs))
   const rows = theta.map((of, k) => ({
     gradient: names[k]!,
     elements: of.flat().length,
@@ -86,7 +78,6 @@ await lesson('8. Backpropagation: by hand, by the tape, by difference quotients'
   }))
   console.log('largest differences, relative to the largest element')
   table(rows)
-
   const deltas = Array.from({ length: quick ? 7 : 25 }, (_, k) => 10 ** (-k * (quick ? 2 : 0.5)))
   const errors = theta.flatMap((of, k) =>
     deltas.map((delta) => ({ name: names[k]!, delta, error: apart(quotients(of, delta), byHand[k]!) })),

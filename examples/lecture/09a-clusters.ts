@@ -12,17 +12,7 @@ import { type GaussianMixture, gaussianMixture, kMeans } from 'lanewise/learn'
 import { part, samples, standardized } from './data.ts'
 import { chart } from './figure.ts'
 import { lesson, percent, table } from './lesson.ts'
-
-/** The share of samples in the right group when each group counts as the class that most of it has. */
-function purity(groups: ArrayLike<number>, classes: ArrayLike<number>): number {
-  const counts = new Map<number, Map<number, number>>()
-  for (let i = 0; i < groups.length; i++) {
-    const own = counts.get(groups[i]!) ?? new Map<number, number>()
-    counts.set(groups[i]!, own.set(classes[i]!, (own.get(classes[i]!) ?? 0) + 1))
-  }
-  const most = [...counts.values()].map((own) => Math.max(...own.values()))
-  return most.reduce((sum, count) => sum + count, 0) / groups.length
-}
+import { purity } from './yardsticks.ts'
 
 /** The ellipse of two standard deviations of group j. */
 function ellipse(mixture: GaussianMixture, j: number) {
@@ -86,7 +76,7 @@ await lesson('9a. Unsupervised learning: k-means and Gaussian mixtures', async (
         [0, 1, 2].map((j) => Plot.line(ellipse(mixture, j), { x: 'x', y: 'y', stroke: 'group' })),
       ],
     }),
-    chart('k-means: squared distances by the number of groups bend at 3', {
+    chart('k-means: beyond 3 groups there is little to win', {
       x: { label: 'groups k', ticks: range },
       y: { label: 'inertia (cm²)', grid: true, domain: [0, 600] },
       marks: [Plot.line(elbow, { x: 'k', y: 'inertia', marker: true })],

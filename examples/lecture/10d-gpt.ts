@@ -13,9 +13,9 @@ import { defaultFile, draws, readText, windows } from '../chars/data.ts'
 import { Gpt } from '../chars/model.ts'
 import { chart, curve } from './figure.ts'
 import { lesson } from './lesson.ts'
+import { countedBits } from './yardsticks.ts'
 
 const block = 64
-
 await lesson('10d. Generative models: a GPT writes Moby-Dick', async ({ draw, quick }) => {
   const { characters, training, validation } = await readText(defaultFile())
   const kinds = characters.length
@@ -76,18 +76,7 @@ await lesson('10d. Generative models: a GPT writes Moby-Dick', async ({ draw, qu
   for (const options of [{ temperature: 0.5 }, { temperature: 1 }, { temperature: 0.9, topP: 0.9 }])
     console.log(`\n${JSON.stringify(options)}\n${write('The whale', quick ? 100 : 400, options)}`)
 
-  // What counting gives: the shares of characters, and of pairs of them.
-  const counts = new Float64Array(kinds * kinds).fill(0.01)
-  for (let i = 1; i < training.length; i++) counts[training[i - 1]! * kinds + training[i]!]! += 1
-  const total = (of: Float64Array) => of.reduce((sum, count) => sum + count, 0)
-  const rows = Array.from({ length: kinds }, (_, c) => total(counts.subarray(c * kinds, (c + 1) * kinds)))
-  const singles = validation.reduce((sum, c) => sum - Math.log2(rows[c]! / total(counts)), 0) / validation.length
-  const pairs =
-    validation.reduce(
-      (sum, c, i) =>
-        i === 0 ? 0 : sum - Math.log2(counts[validation[i - 1]! * kinds + c]! / rows[validation[i - 1]!]!),
-      0,
-    ) / validation.length
+  const { singles, pairs } = countedBits(training, validation, kinds)
   const bits = path.at(-1)!.bits
   const line = (y: number, text: string) => [
     Plot.ruleY([y], { strokeDasharray: '4 3' }),
