@@ -99,7 +99,7 @@ describe('leastSquares', () => {
     expect(() => leastSquares(tensor([[1], [Number.NaN]]), x)).toThrow(
       'leastSquares: x is NaN at [1, 0], expected finite numbers',
     )
-    expect(() => leastSquares(x, x, { ridge: -1 })).toThrow('leastSquares: ridge is -1, expected a finite number >= 0')
+    expect(() => leastSquares(x, x, { ridge: -1 })).toThrow('leastSquares: ridge is -1, expected a number >= 0')
     expect(() => leastSquares(tensor([[1], [2]], { requiresGrad: true }), x)).toThrow(
       'leastSquares: an input requires a gradient',
     )
@@ -234,8 +234,8 @@ describe('groups', () => {
       [1, 2],
       [3, 4],
     ])
-    expect(() => kMeans(x, 3)).toThrow('kMeans: k is 3, expected a whole number from 1 to 2, the number of samples')
-    expect(() => kMeans(x, 1, { centres: tensor([[1]]) })).toThrow('kMeans: centres have shape [1, 1], expected [1, 2]')
+    expect(() => kMeans(x, 3)).toThrow('kMeans: k is 3, expected a whole number from 1 to 2')
+    expect(() => kMeans(x, 1, { centres: tensor([[1]]) })).toThrow('kMeans: centres has shape [1, 1], expected [1, 2]')
     expect(() => kMeans(x, 1).predict(tensor([[1]]))).toThrow(
       'kMeans.predict: x has shape [1, 1], expected [n, 2] as fitted',
     )
@@ -245,9 +245,7 @@ describe('groups', () => {
     expect(() => gaussianMixture(x, 1, { regularization: 0 })).toThrow(
       'gaussianMixture: the covariance of group 0 is not positive definite',
     )
-    expect(() => pca(x, 3)).toThrow(
-      'pca: components is 3, expected a whole number from 1 to 2, the smaller size of x [2, 2]',
-    )
+    expect(() => pca(x, 3)).toThrow('pca: components is 3, expected a whole number from 1 to 2')
   })
 })
 
@@ -299,13 +297,9 @@ describe('sample', () => {
   test('one row, and what does not fit', () => {
     expect(sample(logits, { temperature: 0 }).shape).toEqual([])
     expect(sample(logits).dtype).toBe('i32')
-    expect(() => sample(logits, { temperature: -1 })).toThrow(
-      'sample: temperature is -1, expected a finite number >= 0',
-    )
-    expect(() => sample(logits, { topP: 0 })).toThrow('sample: topP is 0, expected a number > 0 and <= 1')
-    expect(() => sample(logits, { topK: 5 })).toThrow(
-      'sample: topK is 5, expected a whole number from 1 to 4, the classes',
-    )
-    expect(() => sample(1)).toThrow('sample: logits have shape [], expected [classes] or [batch, classes]')
+    expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature is -1, expected a number >= 0')
+    expect(() => sample(logits, { topP: 0 })).toThrow('sample: topP is 0, expected a number above 0, up to 1')
+    expect(() => sample(logits, { topK: 5 })).toThrow('sample: topK is 5, expected a whole number from 1 to 4')
+    expect(() => sample(1)).toThrow('sample: logits has shape [], expected [classes] or [batch, classes]')
   })
 })

@@ -67,8 +67,8 @@ await lesson('10a. Generative models: a mixture draws new flowers', async ({ dra
     chart('ln P (blue: large) and the 150 flowers', { x, y, marks: [raster(colours, size), dots(given, 'black')] }),
     chart('150 flowers drawn from P', { x, y, marks: [raster(colours, size), dots(drawn, 'crimson')] }),
     chart('five-fold: what is enough shows on flowers held out', {
-      x: { label: 'groups k', ticks: [1, 2, 3, 4, 5, 6] },
-      y: { label: 'ln P of a flower (nats)', grid: true },
+      x: { label: 'groups k', ticks: [1, 2, 3, 4, 5, 6], tickFormat: 'd' },
+      y: { label: 'ln P of a flower (nats)', domain: [-1.9, -0.6], grid: true },
       marks: [
         ...curve(rows, 'groups', 'learnt', 'steelblue', 'learnt from'),
         ...curve(rows, 'groups', 'held', 'crimson', 'held out', 14),

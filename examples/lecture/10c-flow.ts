@@ -1,10 +1,10 @@
 // 10c. Generative models: from noise to digits along a flow.
 //
-// Between noise ε ~ N(0, I) and an image x lies the line x_t = (1 - t) ε + t x, along which one moves with velocity x - ε.
-// At one x_t many lines cross; a network v_θ(x_t, t) learns the mean of their velocities,
-//   L(θ) = E ‖v_θ(x_t, t) - (x - ε)‖²,   x from the data, ε normal, t uniform,
-// and following it from t = 0 to 1, dx/dt = v_θ(x, t), carries noise to images: the whole of N(0, I) to the whole of P (flow
-// matching, Lipman et al. 2023; with noise added at each step it is a diffusion model).
+// Between noise ε ~ N(0, I) and an image x lies the line x_t = (1 - t) ε + t x, along which one moves with velocity
+// x - ε = (x - x_t) / (1 - t). At one x_t many lines cross. A network learns the mean of the images that they lead to,
+//   L(θ) = E ‖x̂_θ(x_t, t) - x‖²,   x from the data, ε normal, t uniform,
+// and dx/dt = (x̂_θ(x, t) - x) / (1 - t), followed from t = 0 to 1, carries noise to images: the whole of N(0, I) to the
+// whole of P (flow matching, Lipman et al. 2023; with fresh noise at each step it is a diffusion model).
 
 import { cat, compile, DataLoader, losses, nn, normal, optim, type Tensor, TensorDataset, uniform } from 'lanewise'
 import { mnist } from './data.ts'
@@ -25,8 +25,8 @@ await lesson('10c. Generative models: a flow carries noise to digits', async ({ 
     ...[new nn.Linear(PIXELS + 12, width), new nn.SiLU(), new nn.Linear(width, width), new nn.SiLU()],
     ...[new nn.Linear(width, width), new nn.SiLU(), new nn.Linear(width, PIXELS)],
   )
-  /** v_θ.  x: [n, pixels]; t: [n, 1], which enters as sines and cosines. */
-  const velocity = (place: Tensor, t: Tensor): Tensor => {
+  /** x̂_θ.  place: [n, pixels]; t: [n, 1], which enters as sines and cosines. */
+  const imageAhead = (place: Tensor, t: Tensor): Tensor => {
     const angles = t.mul(FREQUENCIES)
     return net.forward(cat([place, angles.sin(), angles.cos()], 1))
   }
@@ -35,8 +35,8 @@ await lesson('10c. Generative models: a flow carries noise to digits', async ({ 
   const step = compile((batch) => {
     const noise = normal(batch.shape)
     const t = uniform([batch.shape[0]!, 1])
-    const straight = batch.sub(noise)
-    const loss = losses.mse(velocity(noise.add(t.mul(straight)), t), straight)
+    const place = noise.add(t.mul(batch.sub(noise)))
+    const loss = losses.mse(imageAhead(place, t), batch)
     optimizer.minimize(loss)
     return loss
   })
@@ -56,6 +56,7 @@ await lesson('10c. Generative models: a flow carries noise to digits', async ({ 
   // From t = 0 to 1 by the midpoint rule, on the way from noise to images in six looks.
   const count = 100
   const steps = quick ? 10 : 50
+  const velocity = (place: Tensor, t: Tensor) => imageAhead(place, t).sub(place).div(t.neg().add(1))
   const advance = compile((place, t) => {
     const half = place.add(velocity(place, t).div(2 * steps))
     return place.add(velocity(half, t.add(1 / (2 * steps))).div(steps))
@@ -84,8 +85,8 @@ await lesson('10c. Generative models: a flow carries noise to digits', async ({ 
   draw(
     `A flow carries noise to digits: a classifier is sure of ${ofDrawn} of them, and of ${ofTest} of true ones`,
     picture('100 images drawn', sheet(ink(place.data), SIDE, 10), 2),
-    picture('eight of them on their way, t = 0, 0.2 … 1', sheet(way, SIDE, 8), 2),
-    chart('mean squared error of the velocity', {
+    picture('eight on their way, t = 0, 0.2 … 1', sheet(way, SIDE, 8), 2),
+    chart('mean squared error of the image ahead', {
       height: 260,
       x: { label: 'step (128 images each)' },
       y: { label: 'loss (pixels from -1 to 1)', grid: true },

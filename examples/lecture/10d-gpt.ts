@@ -7,10 +7,11 @@
 // Keys and values of earlier characters do not change, so a cache keeps them, and each new character costs one step.
 
 import * as Plot from '@observablehq/plot'
-import { compile, losses, nn, noGrad, optim, scope, select, type Tensor } from 'lanewise'
-import { type SampleOptions, sample } from 'lanewise/learn'
+import { compile, losses, optim, type Tensor } from 'lanewise'
+import type { SampleOptions } from 'lanewise/learn'
 import { defaultFile, draws, readText, windows } from '../chars/data.ts'
 import { Gpt } from '../chars/model.ts'
+import { write } from '../chars/write.ts'
 import { chart, curve } from './figure.ts'
 import { lesson } from './lesson.ts'
 import { countedBits } from './yardsticks.ts'
@@ -56,25 +57,14 @@ await lesson('10d. Generative models: a GPT writes Moby-Dick', async ({ draw, qu
     }
   }
 
-  /** Continues a text; the forward of each step sees the new character and the caches alone. */
-  const write = (start: string, length: number, options: SampleOptions): string => {
-    const text = [...start].map((c) => characters.indexOf(c))
-    const caches = model.blocks.map(() => new nn.KeyValueCache())
-    while (text.length < length) {
-      // Positions end at `block`: the caches then begin anew with the second half of what was seen.
-      if (caches[0]!.length === block) for (const cache of caches) cache.clear()
-      const unseen = caches[0]!.length > 0 ? text.slice(-1) : text.slice(-block / 2)
-      const next = scope(() => {
-        const logits = noGrad(() => model.forward({ shape: [1, unseen.length], data: Int32Array.from(unseen) }, caches))
-        return sample(select(logits.reshape([-1, kinds]), 0, unseen.length - 1), options).item()
-      })
-      text.push(next)
-    }
-    for (const cache of caches) cache.clear()
-    return text.map((i) => characters[i]).join('')
-  }
+  // The caches are in ../chars/write.ts.
+  const start = [...'The whale'].map((c) => characters.indexOf(c))
+  const continued = (options: SampleOptions) =>
+    write(model, start, quick ? 100 : 400, options)
+      .map((i) => characters[i])
+      .join('')
   for (const options of [{ temperature: 0.5 }, { temperature: 1 }, { temperature: 0.9, topP: 0.9 }])
-    console.log(`\n${JSON.stringify(options)}\n${write('The whale', quick ? 100 : 400, options)}`)
+    console.log(`\n${JSON.stringify(options)}\n${continued(options)}`)
 
   const { singles, pairs } = countedBits(training, validation, kinds)
   const bits = path.at(-1)!.bits
@@ -91,7 +81,7 @@ await lesson('10d. Generative models: a GPT writes Moby-Dick', async ({ draw, qu
       marks: [
         ...line(singles, 'shares of characters'),
         ...line(pairs, 'shares of pairs'),
-        ...curve(path, 'step', 'bits', 'crimson', 'GPT'),
+        ...curve(path, 'step', 'bits', 'crimson', 'GPT', 14),
       ],
     }),
   )

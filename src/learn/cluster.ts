@@ -1,6 +1,7 @@
 // Groups in data without labels: k-means, and mixtures of normal distributions.
 
 import { defaultGenerator, type Generator, normal, uniform } from '../ops/random.ts'
+import { checkFinite, checkWhole, checkWholes, misshaped } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
@@ -43,12 +44,11 @@ export function kMeans(x: Tensor | NDArray, k: number, options: KMeansOptions = 
   const { centres: given, restarts = given ? 1 : 10, maxIterations = 300, generator = defaultGenerator() } = options
   const data = samples(op, 'x', x)
   withoutGradient(op, x)
-  count(op, 'k', k, data.rows)
-  count(op, 'restarts', restarts)
-  count(op, 'maxIterations', maxIterations)
+  checkWhole(op, 'k', k, 1, data.rows)
+  checkWholes(op, { restarts, maxIterations })
   const start = given && samples(op, 'centres', given)
   if (start && (start.rows !== k || start.columns !== data.columns))
-    throw new RangeError(`${op}: centres have shape ${show(given.shape)}, expected [${k}, ${data.columns}]`)
+    throw misshaped(op, 'centres', given, `[${k}, ${data.columns}]`)
   let best: ReturnType<typeof lloyd> | null = null
   for (let i = 0; i < (start ? 1 : restarts); i++) {
     const found = lloyd(
@@ -195,13 +195,11 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
   const op = 'gaussianMixture'
   checkOptions(op, options, ['labels', 'regularization', 'tolerance', 'maxIterations', 'generator'])
   const { regularization = 1e-6, tolerance = 1e-3, maxIterations = 100, generator = defaultGenerator() } = options
-  for (const [name, value] of Object.entries({ regularization, tolerance }))
-    if (!(Number.isFinite(value) && value >= 0))
-      throw new RangeError(`${op}: ${name} is ${String(value)}, expected a finite number >= 0`)
-  count(op, 'maxIterations', maxIterations)
+  for (const [name, value] of Object.entries({ regularization, tolerance })) checkFinite(op, name, value, 0)
+  checkWhole(op, 'maxIterations', maxIterations, 1)
   const data = samples(op, 'x', x)
   withoutGradient(op, x)
-  count(op, 'k', k, data.rows)
+  checkWhole(op, 'k', k, 1, data.rows)
   const { rows: n, columns: d } = data
   const labels = options.labels ?? kMeans(x, k, { generator }).labels
   if (labels.length !== n) throw new RangeError(`${op}: got ${labels.length} labels, expected ${n}, one a sample`)
@@ -298,7 +296,7 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
       return tensor(Float32Array.from(shares.data), { shape: [shares.rows, k] })
     },
     sample: (size, source = defaultGenerator()) => {
-      count(`${op}.sample`, 'n', size)
+      checkWhole(`${op}.sample`, 'n', size, 1)
       const weights = Float64Array.from(components, ({ logWeight }) => Math.exp(logWeight))
       const choices = uniform([size], 0, 1, source).data()
       const z = normal([size, d], 0, 1, source).data()
@@ -315,13 +313,6 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
       return tensor(out, { shape: [size, d] })
     },
   }
-}
-
-function count(op: string, name: string, value: number, most = Infinity): void {
-  if (!Number.isInteger(value) || value < 1 || value > most)
-    throw new RangeError(
-      `${op}: ${name} is ${String(value)}, expected a whole number ${most === Infinity ? '>= 1' : `from 1 to ${most}, the number of samples`}`,
-    )
 }
 
 function sameColumns(op: string, { rows, columns }: Matrix, d: number): void {

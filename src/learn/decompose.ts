@@ -3,7 +3,7 @@
 import { add, sub } from '../ops/elementwise.ts'
 import { linear, matmul } from '../ops/gemm.ts'
 import type { Value } from '../ops/input.ts'
-import { show } from '../tensor/shape.ts'
+import { checkWhole } from '../tensor/checks.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { withoutGradient } from './linear.ts'
@@ -31,11 +31,7 @@ export interface Pca {
 export function pca(x: Tensor | NDArray, components: number): Pca {
   const data = samples('pca', 'x', x)
   withoutGradient('pca', x)
-  const most = Math.min(data.rows, data.columns)
-  if (!Number.isInteger(components) || components < 1 || components > most)
-    throw new RangeError(
-      `pca: components is ${String(components)}, expected a whole number from 1 to ${most}, the smaller size of x ${show(x.shape)}`,
-    )
+  checkWhole('pca', 'components', components, 1, Math.min(data.rows, data.columns))
   const mean = means(data)
   const { values, vectors } = singular(centred(data, mean))
   const variances = Array.from(values, (value) => value ** 2 / Math.max(1, data.rows - 1))

@@ -10,8 +10,8 @@ import { argmax, cumsum } from '../ops/reduce.ts'
 import { multinomial } from '../ops/sample.ts'
 import { softmax } from '../ops/softmax.ts'
 import { sort } from '../ops/sort.ts'
+import { checkFinite, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
-import { show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -35,13 +35,10 @@ export function sample(logits: Value, options: SampleOptions = {}): Tensor {
   const { temperature = 1, topP = 1, topK, generator } = options
   const x = float(op, 'logits', logits)
   const classes = x.shape.at(-1) ?? 0
-  if ((x.ndim !== 1 && x.ndim !== 2) || classes === 0)
-    throw new RangeError(`${op}: logits have shape ${show(x.shape)}, expected [classes] or [batch, classes]`)
-  if (!(Number.isFinite(temperature) && temperature >= 0))
-    throw new RangeError(`${op}: temperature is ${String(temperature)}, expected a finite number >= 0`)
-  if (!(topP > 0 && topP <= 1)) throw new RangeError(`${op}: topP is ${String(topP)}, expected a number > 0 and <= 1`)
-  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1 && topK <= classes))
-    throw new RangeError(`${op}: topK is ${String(topK)}, expected a whole number from 1 to ${classes}, the classes`)
+  if ((x.ndim !== 1 && x.ndim !== 2) || classes === 0) throw misshaped(op, 'logits', x, '[classes] or [batch, classes]')
+  checkFinite(op, 'temperature', temperature, 0)
+  if (!(topP > 0 && topP <= 1)) throw unexpected(op, 'topP', topP, 'a number above 0, up to 1')
+  if (topK !== undefined) checkWhole(op, 'topK', topK, 1, classes)
   return noGrad(() => {
     if (temperature === 0) return argmax(x, { axis: -1 })
     const { values, indices } = sort(x, { descending: true })

@@ -1,6 +1,7 @@
 // Linear and logistic regression by what is known of their minimum, without gradient descent.
 
 import { normalEquations } from '../ops/solve.ts'
+import { checkFinite, checkWhole } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { recording } from '../tensor/tape.ts'
@@ -52,8 +53,7 @@ export function leastSquares(
   const op = 'leastSquares'
   checkOptions(op, options, ['ridge', 'rcond', 'warn'], ['bias'])
   const { bias: wantsBias = true, ridge = 0, rcond = 2 ** -22, warn = (text: string) => console.warn(text) } = options
-  notNegative(op, 'ridge', ridge)
-  notNegative(op, 'rcond', rcond)
+  for (const [name, value] of Object.entries({ ridge, rcond })) checkFinite(op, name, value, 0)
   const a = samples(op, 'x', x)
   const b = samples(op, 'y', y)
   if (a.rows !== b.rows)
@@ -120,9 +120,8 @@ export function logisticRegression(
   const op = 'logisticRegression'
   checkOptions(op, options, ['ridge', 'maxIterations', 'warn'], ['bias'])
   const { bias: wantsBias = true, ridge = 0, maxIterations = 50, warn = (text: string) => console.warn(text) } = options
-  notNegative(op, 'ridge', ridge)
-  if (!Number.isInteger(maxIterations) || maxIterations < 1)
-    throw new RangeError(`${op}: maxIterations is ${maxIterations}, expected a whole number >= 1`)
+  checkFinite(op, 'ridge', ridge, 0)
+  checkWhole(op, 'maxIterations', maxIterations, 1)
   const given = samples(op, 'x', x)
   withoutGradient(op, x)
   const { rows: n, columns: d } = given
@@ -229,11 +228,6 @@ function slopes({ a, y, classes, ridge, penalised }: Logistic, theta: Float64Arr
     hessian.data[at * size + at] = (hessian.data[at * size + at] as number) + ridge
   }
   return { gradient, hessian }
-}
-
-function notNegative(op: string, name: string, value: number): void {
-  if (!(Number.isFinite(value) && value >= 0))
-    throw new RangeError(`${op}: ${name} is ${String(value)}, expected a finite number >= 0`)
 }
 
 /** These answers have no gradient: better to say so than to cut the tape unseen. */

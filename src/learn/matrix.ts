@@ -1,5 +1,6 @@
 // Matrices of float64 in JavaScript's memory: factors for problems of some hundred columns.
 
+import { kindOf } from '../tensor/checks.ts'
 import { show } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { isNDArray, type NDArray } from '../tensor/types.ts'
@@ -20,7 +21,7 @@ export function matrix(rows: number, columns: number, fill?: (row: number, colum
 /** Samples [n, d] as float64. Throws unless there is at least one, and every element is finite. */
 export function samples(caller: string, name: string, value: Tensor | NDArray): Matrix {
   if (!(value instanceof Tensor) && !isNDArray(value))
-    throw new TypeError(`${caller}: ${name} is ${describe(value)}, expected a Tensor or { data, shape }`)
+    throw new TypeError(`${caller}: ${name} is ${kindOf(value)}, expected a Tensor or { data, shape }`)
   const { shape } = value
   const data = value instanceof Tensor ? value.data() : value.data
   const [rows = 0, columns = 0] = shape
@@ -35,8 +36,6 @@ export function samples(caller: string, name: string, value: Tensor | NDArray): 
     )
   return { rows, columns, data: Float64Array.from(data) }
 }
-
-const describe = (value: unknown): string => (value === null ? 'null' : typeof value)
 
 export const row = ({ data, columns }: Matrix, i: number): Float64Array => data.subarray(i * columns, (i + 1) * columns)
 
