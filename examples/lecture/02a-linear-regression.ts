@@ -40,7 +40,7 @@ await lesson('2a. Linear regression: closed form, gradient, descent', async ({ d
       step()
       return { step: i + 1, distance: Math.hypot(...theta.map((t, j) => t - target[j]!)) / Math.hypot(...target) }
     })
-    return { weight, bias, path }
+    return { weight, bias, path: path.filter(({ step }) => step < 100 || step % 50 === 0) }
   }
   const steps = quick ? 4000 : 20_000
   const squared = descend(losses.mse, steps)

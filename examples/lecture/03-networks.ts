@@ -89,7 +89,7 @@ await lesson('3. Neural networks: affine, ReLU, affine, ReLU, …', async ({ dra
       x: { label: 'length of petals (cm)' },
       y: { label: 'score of virginica - score of versicolor', grid: true },
       marks: [
-        Plot.line(points, { x: 'length', y: 'score' }),
+        Plot.line([...ends, points.at(-1)], { x: 'length', y: 'score' }),
         Plot.dot(ends, { x: 'length', y: 'score', fill: 'crimson' }),
       ],
     }),
