@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { looks, methods, type Proof, proofs } from '../examples/lecture/proofs.ts'
 
 const lessons = readdirSync('examples/lecture').filter((file) => /^\d\d[a-z]?-.*\.ts$/.test(file))
 const out = mkdtempSync(join(tmpdir(), 'lanewise-lecture-'))
@@ -45,6 +46,20 @@ test('closed form, gradient and descent agree', () => {
   expect(number('08-backpropagation', /tape's \(f32\) by ([\d.e-]+)/)).toBeLessThan(1e-5)
   expect(number('08-backpropagation', /quotients \(f64\) by ([\d.e-]+)/)).toBeLessThan(1e-8)
   expect(number('06-losses', /apart by ([\d.e-]+)/)).toBeLessThan(1e-6)
+})
+
+test('no key word of a test proof stood with its claim, or in its sentence, in training', () => {
+  const { train, test: unseen } = proofs()
+  const pairs = ({ text }: Proof): string[] => {
+    const [claim, sentence] = text.split('; ') as [string, string]
+    const key = [...looks, ...methods].find((words) => sentence.includes(words)) as string
+    return [`${claim} + ${key}`, `${sentence.replace(key, '…')} + ${key}`]
+  }
+  const seen = new Set(train.flatMap(pairs))
+  expect(unseen.length).toBeGreaterThan(50)
+  expect(unseen.flatMap(pairs).filter((pair) => seen.has(pair))).toEqual([])
+  // Both kinds, about as often.
+  for (const list of [train, unseen]) expect(list.filter(({ label }) => label).length / list.length).toBeCloseTo(0.5, 1)
 })
 
 test('models do as well as the lecture says', () => {

@@ -35,7 +35,7 @@ const write = (text: string[], x: number, y: number, size: number, weight: strin
 
 /** A panel with a caption above it. */
 function captioned(caption: string, width: number, height: number, svg: string): Panel {
-  const text = lines(caption, width / 6.2)
+  const text = lines(caption, width / 6.7)
   const top = 16 * text.length + 6
   return {
     width,

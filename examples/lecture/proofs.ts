@@ -17,7 +17,7 @@ const claims = [
   'a tree with n vertices has one edge less',
 ]
 
-const looks = ['obvious', 'clear', 'well-known', 'trivial', 'evident', 'plain', 'immediate', 'folklore']
+export const looks = ['obvious', 'clear', 'well-known', 'trivial', 'evident', 'plain', 'immediate', 'folklore']
 const appeals = [
   (look: string) => `that is ${look}`,
   (look: string) => `it is ${look} that this holds in general`,
@@ -25,7 +25,7 @@ const appeals = [
   (look: string) => `this step is ${look} so we are done`,
 ]
 
-const methods = [
+export const methods = [
   'induction on n',
   'contradiction with the definition',
   'direct computation of both sides',
