@@ -90,6 +90,12 @@ describe('leastSquares', () => {
     expect(warn).not.toHaveBeenCalled()
   })
 
+  test('whole numbers are taken as they are', () => {
+    const x = { shape: [3, 1], data: Int32Array.of(1, 2, 3) }
+    const fit = leastSquares(x, { shape: [3, 1], data: Uint8Array.of(3, 5, 7) })
+    expect([fit.weight.item(), fit.bias.item()]).toEqual([2, 1])
+  })
+
   test('says what does not fit', () => {
     const x = tensor([[1], [2]])
     expect(() => leastSquares(x, tensor([[1], [2], [3]]))).toThrow(

@@ -52,7 +52,7 @@ test('no key word of a test proof stood with its claim, or in its sentence, in t
   const { train, test: unseen } = proofs()
   const pairs = ({ text }: Proof): string[] => {
     const [claim, sentence] = text.split('; ') as [string, string]
-    const key = [...looks, ...methods].find((words) => sentence.includes(words)) as string
+    const key = [...methods, ...looks].find((words) => sentence.includes(words)) as string
     return [`${claim} + ${key}`, `${sentence.replace(key, '…')} + ${key}`]
   }
   const seen = new Set(train.flatMap(pairs))

@@ -60,7 +60,8 @@ export function leastSquares(
     throw new RangeError(`${op}: y has ${b.rows} rows, expected ${a.rows}, one for each sample of x ${show(x.shape)}`)
   withoutGradient(op, x, y)
 
-  const fit = normalEquations(x, y, wantsBias, ridge)
+  const f32 = ({ rows, columns, data }: Matrix) => ({ shape: [rows, columns], data: Float32Array.from(data) })
+  const fit = normalEquations(f32(a), f32(b), wantsBias, ridge)
   const zeros = () => tensor(new Float32Array(b.columns))
   if (fit.unexplained.item() > WELL_CONDITIONED && fit.weight.data().every(Number.isFinite))
     return { weight: fit.weight, bias: fit.bias ?? zeros(), rank: a.columns, method: 'cholesky' }
