@@ -22,6 +22,7 @@ const modules: BuildOptions = {
       index: 'src/index.ts',
       ...namespaces,
       io: 'src/io/index.ts',
+      learn: 'src/learn/index.ts',
       node: 'src/node/index.ts',
       'kernels/node': 'src/kernels/node.ts',
       'kernels/web': 'src/kernels/web.ts',

@@ -53,7 +53,17 @@ test('a program carries what it uses of a namespace, and the methods of Tensor',
   const named = (...names: string[]) => names.filter((name) => code.includes(name))
   // logSumExp is a method of Tensor: dist/index.js, which makes ops methods, has an effect by itself.
   expect(named('nn.Linear', 'optim.SGD', 'logSumExp')).toEqual(['nn.Linear', 'optim.SGD', 'logSumExp'])
-  const others = ['nn.MultiheadAttention', 'nn.LSTM', 'nn.Conv2d', 'optim.Adam', 'optim.LBFGS', 'optim.OneCycleLR']
+  const others = [
+    'nn.MultiheadAttention',
+    'nn.LSTM',
+    'nn.Conv2d',
+    'optim.Adam',
+    'optim.LBFGS',
+    'optim.OneCycleLR',
+    'normalEquations',
+    'kMeans',
+    'pca',
+  ]
   expect(named(...others, 'crossEntropy', 'metrics.', 'DataLoader', 'readSafetensors')).toEqual([])
 })
 

@@ -24,6 +24,7 @@ const allowed: Record<string, string[]> = {
   nn: ['core', 'tensor', 'ops'],
   losses: ['tensor', 'ops'],
   metrics: ['tensor', 'ops'],
+  learn: ['tensor', 'ops'],
   optim: ['core', 'tensor'],
   data: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
   io: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
@@ -52,6 +53,11 @@ test('imports of the host point one way', () => {
       .map((e) => e.name)
       .sort(),
   ).toEqual(Object.keys(allowed).sort())
+})
+
+test('what is no part of training is no part of the main entry', () => {
+  for (const file of files('src').filter((file) => !file.startsWith('src/learn/')))
+    for (const target of imports(file)) expect(target, file).not.toMatch(/^src\/learn\//)
 })
 
 test('the core imports nothing from outside itself', () => {

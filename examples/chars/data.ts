@@ -15,7 +15,11 @@ export interface Text {
 }
 
 export async function readText(file: string): Promise<Text> {
-  const all = [...(await readFile(file, 'utf8'))]
+  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    throw new Error(`no text at ${file}; \`npm ci --prefix examples/chars/text\` brings the default one`)
+  })
+  const all = [...content]
   const characters = [...new Set(all)].sort()
   const numbers = new Map(characters.map((character, i) => [character, i]))
   const text = Int32Array.from(all, (character) => numbers.get(character) as number)

@@ -30,11 +30,14 @@ export class Gpt extends nn.Module {
       weight.copyFrom(normal(weight.shape, 0, 0.02).data() as Float32Array)
   }
 
-  /** input: characters by number, i32 [batch, T], T up to block; result: logits [batch, T, vocabulary]. */
-  forward(input: Tensor | NDArray): Tensor {
-    const steps = input.shape[1] as number
-    let x = add(this.tokens.forward(input), slice(this.positions.weight, { end: steps }))
-    for (const block of this.blocks) x = block.forward(x)
+  /** input: characters by number, i32 [batch, T]; result: logits [batch, T, vocabulary]. With caches, one for each block,
+   *  the input goes on where they end. Up to `block` characters in all. */
+  forward(input: Tensor | NDArray, caches?: nn.KeyValueCache[]): Tensor {
+    const start = caches?.[0]?.length ?? 0
+    const places = { start, end: start + (input.shape[1] as number) }
+    let x = add(this.tokens.forward(input), slice(this.positions.weight, places))
+    for (const [i, block] of this.blocks.entries())
+      x = block.forward(x, caches && { cache: caches[i] as nn.KeyValueCache })
     return this.head.forward(this.norm.forward(x))
   }
 }

@@ -4,6 +4,7 @@ import { SingleBar } from 'cli-progress'
 import { compile, init, losses, manualSeed, optim } from 'lanewise'
 import { defaultFile, draws, readText, windows } from './data.ts'
 import { Gpt } from './model.ts'
+import { write } from './write.ts'
 
 export interface Options {
   steps: number
@@ -68,7 +69,7 @@ export async function train({ steps, lr, seed, temperature, data }: Options): Pr
   bar.start(steps, 0, { loss: '' })
   let sum = 0
   let seen = 0
-  let start = performance.now()
+  let since = performance.now()
   for (let i = 1; i <= steps; i++) {
     optimizer.lr = lr * Math.min(i / 100, 0.55 + 0.45 * Math.cos((Math.PI * i) / steps))
     const starts = Array.from({ length: BATCH }, () => Math.floor(random() * (training.length - block)))
@@ -77,41 +78,18 @@ export async function train({ steps, lr, seed, temperature, data }: Options): Pr
     seen++
     bar.update(i, { loss: (sum / seen).toFixed(4) })
     if (i % INTERVAL !== 0 && i !== steps) continue
-    const time = (performance.now() - start) / seen
+    const time = (performance.now() - since) / seen
     bar.stop()
     console.log(
       `step ${String(i).padStart(String(steps).length)}/${steps}  loss ${(sum / seen).toFixed(4)}  ` +
         `validation loss ${validate().toFixed(4)}  ${time.toFixed(0)} ms a step`,
     )
     sum = seen = 0
-    start = performance.now()
+    since = performance.now()
     if (i < steps) bar.start(steps, i, { loss: '' })
   }
 
-  const predict = compile((input) => model.forward(input))
-  const numbers = [...'CHAPTER '].map((character) => Math.max(0, characters.indexOf(character)))
-  while (numbers.length < SAMPLE) {
-    const seenNow = numbers.slice(-block)
-    // What stands after the last character cannot be seen from there.
-    const input = new Int32Array(block)
-    input.set(seenNow)
-    const logits = predict({ shape: [1, block], data: input }).data()
-    const at = (seenNow.length - 1) * characters.length
-    numbers.push(choose(logits.subarray(at, at + characters.length), temperature, random()))
-  }
-  console.log(`\n${numbers.map((i) => characters[i]).join('')}`)
-}
-
-/** An index drawn by softmax(logits / temperature). */
-function choose(logits: ArrayLike<number>, temperature: number, random: number): number {
-  const values = Array.from(logits)
-  const most = Math.max(...values)
-  if (temperature === 0) return values.indexOf(most)
-  const shares = values.map((x) => Math.exp((x - most) / temperature))
-  let rest = random * shares.reduce((a, b) => a + b, 0)
-  const found = shares.findIndex((share) => {
-    rest -= share
-    return rest < 0
-  })
-  return found < 0 ? values.indexOf(most) : found
+  const start = [...'CHAPTER '].map((character) => Math.max(0, characters.indexOf(character)))
+  const text = write(model, start, SAMPLE, { temperature })
+  console.log(`\n${text.map((i) => characters[i]).join('')}`)
 }

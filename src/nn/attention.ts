@@ -1,15 +1,18 @@
+import { currentTrace } from '../core/engine.ts'
 import { additiveMask, attend, checkDropout, checkMask, type Heads, rotary } from '../ops/attention.ts'
-import { reshape } from '../ops/copy.ts'
-import { zeros } from '../ops/create.ts'
+import { clone, reshape } from '../ops/copy.ts'
+import { full, zeros } from '../ops/create.ts'
 import { add } from '../ops/elementwise.ts'
 import { linear } from '../ops/gemm.ts'
 import { float, type Value } from '../ops/input.ts'
-import { slice, squeeze, unsqueeze } from '../ops/part.ts'
+import { cat, slice, split, squeeze, triu, unsqueeze } from '../ops/part.ts'
 import { type Generator, uniform } from '../ops/random.ts'
 import { mean } from '../ops/reduce.ts'
 import { checkNumber, checkWhole, checkWholes, misshaped, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
+import { keep } from '../tensor/scope.ts'
 import { show } from '../tensor/shape.ts'
+import { recording } from '../tensor/tape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { Linear } from './linear.ts'
@@ -39,6 +42,56 @@ export interface MultiheadMasks {
   isCausal?: boolean
   /** Whether to return the probabilities; default true. */
   needWeights?: boolean
+  /** Keys and values of earlier steps, which queries see before those given; it takes the new ones in. */
+  cache?: KeyValueCache
+}
+
+/** Keys and values that a MultiheadAttention has computed, so that writing goes on step by step: with `cache` the
+ *  forward of one step costs what one step costs, and gives what the forward of all steps gives for it. Eager, without
+ *  gradients. */
+export class KeyValueCache {
+  /** Projected, of all steps so far, as inputs are laid out. */
+  #held: readonly [Tensor, Tensor] | null = null
+  #axis = 0
+  #owner: Module | null = null
+
+  /** Steps held. */
+  get length(): number {
+    return this.#held?.[0].shape[this.#axis] ?? 0
+  }
+
+  /** Frees what is held: the next step is the first again. */
+  clear(): void {
+    for (const tensor of this.#held ?? []) tensor.dispose()
+    this.#held = null
+    this.#owner = null
+  }
+
+  /** Appends keys and values of `owner` along the axis of steps, and gives those of all steps. */
+  append(op: string, owner: Module, keys: Tensor, values: Tensor, axis: number): readonly [Tensor, Tensor] {
+    if (this.#owner !== null && this.#owner !== owner)
+      throw new Error(`${op}: cache holds keys of another layer; make one for each layer`)
+    if (currentTrace())
+      throw new Error(`${op}: cache grows at each call, which a program cannot; call it outside of compile`)
+    if (recording() && (keys.requiresGrad || values.requiresGrad))
+      throw new Error(`${op}: cache keeps no gradients; call it inside noGrad`)
+    const before = this.#held
+    const fits = (x: Tensor, i: number) =>
+      before === null ||
+      (axis === this.#axis && x.shape.every((size, d) => d === axis || size === before[i as 0 | 1].shape[d]))
+    if (!fits(keys, 0) || !fits(values, 1))
+      throw new RangeError(
+        `${op}: cache holds keys ${show((before as [Tensor, Tensor])[0].shape)}, which ${show(keys.shape)} do not continue; clear() it for other inputs`,
+      )
+    const joined = before
+      ? [cat([before[0], keys], axis), cat([before[1], values], axis)]
+      : [clone(keys), clone(values)]
+    this.clear()
+    this.#owner = owner
+    this.#axis = axis
+    this.#held = [keep(joined[0] as Tensor), keep(joined[1] as Tensor)]
+    return this.#held
+  }
 }
 
 /** U(±√(6 / (fanIn + fanOut))): Xavier's and Glorot's. */
@@ -107,12 +160,15 @@ export class MultiheadAttention extends Module {
     masks: MultiheadMasks = {},
   ): { output: Tensor; weights: Tensor | null } {
     const op = 'nn.MultiheadAttention.forward'
-    const { isCausal, needWeights } = settle(op, masks, {
+    const { isCausal, needWeights, cache } = settle(op, masks, {
       keyPaddingMask: undefined,
       attnMask: undefined,
       isCausal: false,
       needWeights: true,
+      cache: undefined,
     })
+    if (cache !== undefined && !(cache instanceof KeyValueCache))
+      throw new TypeError(`${op}: cache is ${typeof cache}, expected a nn.KeyValueCache`)
     const { embedDim: E, numHeads, batchFirst } = this
     const same = query === key && key === value
     const given = same
@@ -129,14 +185,19 @@ export class MultiheadAttention extends Module {
     })
     const [q, k, v] = (same ? [sources[0], sources[0], sources[0]] : sources) as [Tensor, Tensor, Tensor]
     const size = (x: Tensor, axis: 'batch' | 'steps') => x.shape[axis === 'batch' ? batchAxis : 1 - batchAxis] as number
-    const [batch, T, S] = [size(q, 'batch'), size(q, 'steps'), size(k, 'steps')]
-    if (size(k, 'batch') !== batch || size(v, 'batch') !== batch || size(v, 'steps') !== S)
+    const [batch, T] = [size(q, 'batch'), size(q, 'steps')]
+    if (size(k, 'batch') !== batch || size(v, 'batch') !== batch || size(v, 'steps') !== size(k, 'steps'))
       throw new RangeError(
         `${op}: query, key and value have shapes ${[query, key, value].map((x) => show((x as Tensor).shape)).join(', ')}, expected the same batch, and as many values as keys`,
       )
 
-    const packed = same && this.inProjWeight !== null
-    const inputs = packed ? [linear(q, this.inProjWeight as Parameter, this.inProjBias)] : this.#project([q, k, v])
+    const together = same && this.inProjWeight !== null
+    const projected = together ? [linear(q, this.inProjWeight as Parameter, this.inProjBias)] : this.#project([q, k, v])
+    // Steps before those given.
+    const past = cache?.length ?? 0
+    const S = past + size(k, 'steps')
+    const inputs = cache ? this.#continued(op, cache, projected, 1 - batchAxis) : projected
+    const packed = inputs.length === 1
     const D = E / numHeads
     const strides = (steps: number, width: number) =>
       (batchFirst ? [steps * width, D, width] : [width, D, batch * width]) as [number, number, number]
@@ -152,8 +213,8 @@ export class MultiheadAttention extends Module {
       batch,
       heads: numHeads,
       sizes: [T, S, D, D],
-      mask: this.#mask(op, masks, batch, T, S),
-      isCausal,
+      mask: this.#mask(op, masks, batch, T, S, isCausal ? past : 0),
+      isCausal: isCausal && past === 0,
       scale: 1 / Math.sqrt(D),
       dropout: this.training ? this.dropout : 0,
       generator: this.#generator,
@@ -166,6 +227,16 @@ export class MultiheadAttention extends Module {
     }
   }
 
+  /** Queries of the steps given, keys and values of all so far. */
+  #continued(op: string, cache: KeyValueCache, projected: readonly Tensor[], axis: number): Tensor[] {
+    const [q, k, v] = (projected.length === 1 ? split(projected[0] as Tensor, this.embedDim, -1) : projected) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ]
+    return [q, ...cache.append(op, this, k, v, axis)]
+  }
+
   #project(sources: readonly Tensor[]): Tensor[] {
     const E = this.embedDim
     return sources.map((x, i) => {
@@ -176,8 +247,16 @@ export class MultiheadAttention extends Module {
     })
   }
 
-  /** Both masks as one that is added to the scores, of shape [batch or 1, heads or 1, T or 1, S]. */
-  #mask(op: string, { keyPaddingMask, attnMask }: MultiheadMasks, batch: number, T: number, S: number): Tensor | null {
+  /** Both masks as one that is added to the scores, of shape [batch or 1, heads or 1, T or 1, S]; with `past` also what
+   *  query t, at step past + t, must not see of the steps after it. */
+  #mask(
+    op: string,
+    { keyPaddingMask, attnMask }: MultiheadMasks,
+    batch: number,
+    T: number,
+    S: number,
+    past: number,
+  ): Tensor | null {
     let padding: Tensor | null = null
     let mask: Tensor | null = null
     if (keyPaddingMask !== undefined) {
@@ -200,7 +279,10 @@ export class MultiheadAttention extends Module {
       const rest = [1, 1, ...mask.shape].slice(-2)
       mask = reshape(mask, [...lead, ...rest])
     }
-    const both = padding && mask ? add(padding, mask) : (padding ?? mask)
+    const later =
+      past > 0 && T > 1 ? reshape(triu(full([T, S], Number.NEGATIVE_INFINITY), past + 1), [1, 1, T, S]) : null
+    const given = [padding, mask, later].filter((x) => x !== null)
+    const both = given.length === 0 ? null : given.reduce((sum, x) => add(sum, x))
     if (both?.requiresGrad)
       throw new Error(`${op}: a mask requires a gradient, which only scaledDotProductAttention gives; detach() it`)
     return both

@@ -17,6 +17,7 @@ export {
   Tanh,
 } from './activation.ts'
 export {
+  KeyValueCache,
   MultiheadAttention,
   type MultiheadAttentionOptions,
   type MultiheadMasks,

@@ -6,7 +6,7 @@ import { checkWhole } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import { MultiheadAttention } from './attention.ts'
+import { type KeyValueCache, MultiheadAttention } from './attention.ts'
 import { Dropout } from './dropout.ts'
 import { Linear } from './linear.ts'
 import { Module } from './module.ts'
@@ -36,6 +36,8 @@ export interface TransformerMasks {
   keyPaddingMask?: Tensor | NDArray
   /** Step t sees steps 0 .. t only; default false. */
   isCausal?: boolean
+  /** Of this layer's attention: src continues the steps that it holds. */
+  cache?: KeyValueCache
 }
 
 const layerNames = ['dimFeedforward', 'dropout', 'activation', 'layerNormEps', 'generator']
@@ -78,7 +80,7 @@ export class TransformerEncoderLayer extends Module {
 
   forward(src: Value, masks: TransformerMasks = {}): Tensor {
     const op = 'nn.TransformerEncoderLayer.forward'
-    checkOptions(op, masks, ['mask', 'keyPaddingMask'], ['isCausal'])
+    checkOptions(op, masks, ['mask', 'keyPaddingMask', 'cache'], ['isCausal'])
     let x = float(op, 'src', src)
     if (this.normFirst) {
       x = add(x, this.#attend(this.norm1.forward(x), masks))
@@ -88,10 +90,11 @@ export class TransformerEncoderLayer extends Module {
     return this.norm2.forward(add(x, this.#feedForward(x)))
   }
 
-  #attend(x: Tensor, { mask, keyPaddingMask, isCausal = false }: TransformerMasks): Tensor {
+  #attend(x: Tensor, { mask, keyPaddingMask, isCausal = false, cache }: TransformerMasks): Tensor {
     const { output } = this.selfAttn.forward(x, x, x, {
       ...(mask && { attnMask: mask }),
       ...(keyPaddingMask && { keyPaddingMask }),
+      ...(cache && { cache }),
       isCausal,
       needWeights: false,
     })
@@ -158,9 +161,10 @@ export class TransformerDecoderBlock extends TransformerEncoderLayer {
     })
   }
 
-  /** keyPaddingMask: [batch, T], 1 where a step is padding. */
-  override forward(input: Value, masks: { keyPaddingMask?: Tensor | NDArray } = {}): Tensor {
-    checkOptions('nn.TransformerDecoderBlock.forward', masks, ['keyPaddingMask'])
+  /** keyPaddingMask: [batch, T], 1 where a step is padding (with a cache [batch, all steps]). cache: input continues the
+   *  steps that it holds; a cache for each block. */
+  override forward(input: Value, masks: Pick<TransformerMasks, 'keyPaddingMask' | 'cache'> = {}): Tensor {
+    checkOptions('nn.TransformerDecoderBlock.forward', masks, ['keyPaddingMask', 'cache'])
     return super.forward(input, { ...masks, isCausal: true })
   }
 }
