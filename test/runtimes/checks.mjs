@@ -45,7 +45,7 @@ export function checks(context) {
     [20, 22, 24, 26].map((major) => [`Node ${major}`, inProcess(node(major), ['app/main.mjs'], ['--version'])]),
   )
   const wides = Object.fromEntries(
-    [24, 26].map((major) => [`Node ${major}, wide`, inProcess(node(major), ['app/wide.mjs'], ['--version'])]),
+    [24, 26].map((major) => [`Node ${major}, wide: 'auto'`, inProcess(node(major), ['app/wide.mjs'], ['--version'])]),
   )
   const requires = Object.fromEntries(
     [22, 24, 26].map((major) => [`Node ${major}, require`, inProcess(node(major), ['app/main.cjs'], ['--version'])]),
