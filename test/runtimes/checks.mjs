@@ -121,10 +121,7 @@ export function checks(context) {
   const everyBrowser = Object.keys(browsers)
   const inPages = Object.fromEntries(
     everyBrowser.flatMap((name) => [
-      [
-        `${name}, <script type="module">`,
-        inBrowser(name, '/isolated/script/index.html', () => script('app/page.js', 'script')),
-      ],
+      [`${name}, plain page`, inBrowser(name, '/isolated/script/index.html', () => script('app/page.js', 'script'))],
       [`${name}, strict CSP`, inBrowser(name, '/strict/esbuild/index.html', bundle)],
     ]),
   )
