@@ -46,7 +46,7 @@ function highHalves(even: v128, odd: v128): v128 {
 /** 24 bits of each lane as a number in [0, 1). */
 // @ts-ignore: decorator
 @inline
-function share(bits: v128): v128 {
+export function share(bits: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_u(i32x4.shr_u(bits, 8)), f32x4.splat(5.9604644775390625e-8))
 }
 

@@ -38,7 +38,11 @@ const families = readdirSync(new URL('assembly/kernels/', root))
 const kernels = []
 const enums = []
 const constants = []
-for (const path of [...families.map((file) => `assembly/kernels/${file}`), 'assembly/gemm/tile.ts']) {
+for (const path of [
+  ...families.map((file) => `assembly/kernels/${file}`),
+  'assembly/gemm/tile.ts',
+  'assembly/gemm/patches.ts',
+]) {
   const text = readFileSync(new URL(path, root), 'utf8')
   // Whole numbers that the host needs, too.
   for (const [, name, value] of text.matchAll(/^export const (\w+) = (\d+)$/gm)) constants.push({ name, value })

@@ -9,7 +9,7 @@ import { at, four, storeLanes, sumLanes } from '../simd'
 import { copyEight, interleave } from './pack'
 import { TILE_COLUMNS, TILE_ROW } from './tile'
 
-/** The list of whole numbers that a convolution is given; src/ops/conv.ts writes it in this order. */
+/** The list of whole numbers that a convolution is given, in this order. */
 export const enum Geometry {
   batch,
   channels,

@@ -13,7 +13,7 @@
 
 import { In, Ints, OptionalIn, OptionalInOut, Out, Scratch } from '../abi'
 import { multiplyPacked, multiplyTransposed, packedBytes, packMatrix, productBytes } from '../gemm/packed'
-import { philox } from '../random'
+import { philox, share } from '../random'
 import { at, storeLanes } from '../simd'
 import { expShifted, maxOf, scale, softmaxRowBackward } from './softmax'
 
@@ -30,7 +30,7 @@ function stride(dims: usize, index: i32, axis: i32): usize {
 /** 1 / (1 - dropout) for the lanes that are kept, 0 for the others. drawn: seed and draw; block: 4 words. */
 function keepLanes(drawn: usize, block: usize, index: u64, dropout: f32): v128 {
   philox(block, load<u64>(drawn), load<u64>(drawn, 8), index)
-  const u = f32x4.mul(f32x4.convert_i32x4_u(i32x4.shr_u(v128.load(block), 8)), f32x4.splat(5.9604644775390625e-8))
+  const u = share(v128.load(block))
   return v128.and(f32x4.splat(1 / (1 - dropout)), f32x4.ge(u, f32x4.splat(dropout)))
 }
 

@@ -1,7 +1,7 @@
 // Where the time of a program goes: each command is run by itself, between two readings of the clock.
 
 import { type Command, operands, reads, writes } from './command.ts'
-import { conv2dArgs, conv2dInputArgs, conv2dWeightArgs, gemmArgs } from './commands.ts'
+import { conv2dArgs, conv2dInputArgs, conv2dWeightArgs, Geometry, gemmArgs } from './commands.ts'
 
 /** All calls of one kernel with equal sizes, summed over the runs of a program. */
 export interface ProfileRow {
@@ -21,22 +21,13 @@ export interface ProfileRow {
 }
 
 /** A convolution, from what assembly/gemm/patches.ts calls its geometry. */
-function convolution(geometry: Command['args'][number] | undefined): { flops: number; size: string } {
-  const [
-    batch = 0,
-    channels = 0,
-    height,
-    width,
-    outs = 0,
-    outHeight = 0,
-    outWidth = 0,
-    kernelHeight = 0,
-    kernelWidth = 0,
-  ] = geometry as readonly number[]
-  const groups = (geometry as readonly number[])[15] ?? 1
+function convolution(list: Command['args'][number] | undefined): { flops: number; size: string } {
+  const of = (field: keyof typeof Geometry) => (list as readonly number[])[Geometry[field]] as number
+  const kernel = of('kernelHeight') * of('kernelWidth')
   return {
-    flops: 2 * batch * outs * outHeight * outWidth * (channels / groups) * kernelHeight * kernelWidth,
-    size: `${batch}×${channels}×${height}×${width} → ${outs}, ${kernelHeight}×${kernelWidth}`,
+    flops:
+      2 * of('batch') * of('outChannels') * of('outHeight') * of('outWidth') * (of('channels') / of('groups')) * kernel,
+    size: `${of('batch')}×${of('channels')}×${of('height')}×${of('width')} → ${of('outChannels')}, ${of('kernelHeight')}×${of('kernelWidth')}`,
   }
 }
 

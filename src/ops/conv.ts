@@ -88,18 +88,20 @@ function plan(g: Geometry) {
   const positions = outHeight * outWidth
   const patch = (g.channels / g.groups) * g.kernel[0] * g.kernel[1]
   const plane = padded ? (image[0] as number) * (image[1] as number) : 0
-  // A panel of patches, and as much of dY: 32 KB of 512 positions, as long as that leaves products worth their start.
-  const depth = 512
-  const chunk = Math.min(16 * Math.ceil(positions / 16), depth)
+  // A panel of patches has at most as many positions as one of a product has of k: 32 KB.
+  const chunk = Math.min(16 * Math.ceil(positions / 16), core.DEPTH)
   const depthwise = g.groups > 1 && g.groups === g.channels
-  const images = depthwise ? 1 : Math.max(1, Math.min(g.batch, Math.floor(depth / chunk)))
+  const images = depthwise ? 1 : Math.max(1, Math.min(g.batch, Math.floor(core.DEPTH / chunk)))
   const common = TILE_FLOATS + patch + 16
   const oneGroup = (g.channels / g.groups) * plane
+  const fields: Record<keyof typeof core.Geometry, number> = {
+    ...{ batch: g.batch, channels: g.channels, height, width, outChannels: g.outChannels, outHeight, outWidth },
+    ...{ kernelHeight: g.kernel[0], kernelWidth: g.kernel[1], strideY: g.stride[0], strideX: g.stride[1] },
+    ...{ dilationY: g.dilation[0], dilationX: g.dilation[1], padTop: g.padding[0], padLeft: g.padding[1] },
+    ...{ groups: g.groups, imageHeight: image[0] as number, imageWidth: image[1] as number, padded: Number(padded) },
+  }
   return {
-    list: [
-      ...[g.batch, g.channels, height, width, g.outChannels, outHeight, outWidth],
-      ...[...g.kernel, ...g.stride, ...g.dilation, ...g.padding, g.groups, ...image, Number(padded)],
-    ],
+    list: Object.keys(core.Geometry).map((name) => fields[name as keyof typeof fields]),
     chunk,
     images,
     forward: 4 * (common + oneGroup + 16 * rows + stripFloats(rows, patch) + 16 * Math.min(patch, core.DEPTH)),
