@@ -11,7 +11,7 @@ const KB = 1024
 const budgets = {
   'kernels.wasm': { raw: 96 * KB, gzip: 32 * KB },
   core: { gzip: 30 * KB },
-  everything: { gzip: 64 * KB },
+  everything: { gzip: 68 * KB },
   page: { gzip: 60 * KB },
 }
 
