@@ -98,6 +98,8 @@ export default defineConfig(({ mode }) => ({
     : { build: modules, plugins: [deflatedKernels, ...(mode === 'production' ? [entries] : [])] }),
   test: {
     include: ['test/**/*.test.ts'],
+    // For a machine with other work to do: no test measures time.
+    testTimeout: 30_000,
     setupFiles: mode === 'wide' ? ['test/helpers/wide.ts'] : [],
     reporters: ['default', './test/tally.ts'],
   },
