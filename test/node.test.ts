@@ -6,6 +6,8 @@ import type * as node from '../src/node/index.ts'
 let lw: typeof node
 beforeEach(async () => {
   vi.resetModules()
+  // Under test:wide init is another: here it is what is tested.
+  vi.doUnmock('../src/core/engine.ts')
   lw = await import('../src/node/index.ts')
 })
 
