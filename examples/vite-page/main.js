@@ -16,6 +16,10 @@ function start() {
 }
 
 worker.onmessage = ({ data: message }) => {
+  if (message.error) {
+    state.value = message.error
+    return
+  }
   if (message.points) {
     data = message
     losses = []

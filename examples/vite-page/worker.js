@@ -1,4 +1,5 @@
-// Trains, and posts what the page draws: { points, arms } once, then { step, losses, field } after every chunk.
+// Trains, and posts what the page draws: { points, arms } once, then { step, losses, field } after every chunk;
+// or { error }, a message.
 
 import { compile, init, losses, manualSeed, nn, optim, uniform } from 'lanewise'
 
@@ -8,7 +9,7 @@ const CHUNK = 50
 const GRID = 60
 
 self.onmessage = ({ data: { rate } }) => {
-  run(rate)
+  run(rate).catch(({ message }) => self.postMessage({ error: message }))
 }
 
 let runs = 0

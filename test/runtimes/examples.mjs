@@ -94,13 +94,22 @@ export function exampleChecks(context, { watched, preview, viteDev, deno }) {
         for (let i = 0; i < 100; i++) last = await post(served, '/test/learn', { rows: rows(32), labels: labels(32) })
         const { classes } = await post(served, '/test/predict', { rows: rows(6) })
         const other = await post(served, '/other/learn', { rows: rows(1), labels: labels(1) })
-        const wrong = await post(served, '/test/learn', { rows: [[1, 2]], labels: [0] })
+        const wrong = []
+        for (const body of [{ rows: [[1, 2]], labels: [0] }, { rows: [[1e39, 1, 1, 1]], labels: [0] }, null])
+          wrong.push(await post(served, '/test/learn', body))
+        const after = await post(served, '/test/learn', { rows: rows(32), labels: labels(32) })
+        const refused = 'rows: expected 1 to 64 lists of 4 numbers that fit 32-bit floats'
         const lost = await post(served, '/test', {})
         return failures(
           [last.steps === 100 && last.seen === 3200 && last.loss < 0.2, JSON.stringify(last)],
           [classes.join() === '0,1,2,0,1,2', `classes ${classes}`],
           [other.steps === 1, 'two names share a model'],
-          [wrong.status === 400 && wrong.error === 'rows: expected 1 to 64 lists of 4 numbers', JSON.stringify(wrong)],
+          [wrong.every(({ status }) => status === 400), JSON.stringify(wrong)],
+          [
+            wrong.map(({ error }) => error).join() === [refused, refused, 'expected { rows, labels }'].join(),
+            JSON.stringify(wrong),
+          ],
+          [after.steps === 101 && after.loss < 0.2, JSON.stringify(after)],
           [lost.status === 404, JSON.stringify(lost)],
         )
       } finally {
@@ -134,9 +143,15 @@ export function exampleChecks(context, { watched, preview, viteDev, deno }) {
       }
       const { classes, loss } = await ask(xor)
       const { error } = await ask({ ...xor, labels: [0] })
+      const wide = Array(200_000).fill(1)
+      const wrong = []
+      for (const row of [[1e39, 1], [], wide]) wrong.push((await ask({ rows: [row], labels: [0], ask: [row] })).error)
+      wrong.push((await ask(null)).error)
+      const refused = 'rows: expected 1 to 512 lists of 1 to 64 numbers that fit 32-bit floats, all of one length'
       return failures(
         [classes?.join() === '1,0,0' && loss < 0.1, `classes ${classes}, loss ${loss}`],
         [error === 'labels: expected a class from 0 to 99 for each row', error],
+        [wrong.join() === [refused, refused, refused, 'expected { rows, labels, ask }'].join(), wrong.join('\n')],
       )
     },
   }

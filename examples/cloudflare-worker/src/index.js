@@ -90,10 +90,15 @@ export class Learner extends DurableObject {
   }
 }
 
-function check({ rows, labels }, labelled) {
-  const fits = (row) => Array.isArray(row) && row.length === FEATURES && row.every(Number.isFinite)
+function check(body, labelled) {
+  if (typeof body !== 'object' || body === null)
+    throw new Error(`expected ${labelled ? '{ rows, labels }' : '{ rows }'}`)
+  const { rows, labels } = body
+  // What is finite as JSON may be infinite in 32 bits, and would be remembered.
+  const finite = (value) => typeof value === 'number' && Number.isFinite(Math.fround(value))
+  const fits = (row) => Array.isArray(row) && row.length === FEATURES && row.every(finite)
   if (!Array.isArray(rows) || rows.length < 1 || rows.length > MAX_ROWS || !rows.every(fits))
-    throw new Error(`rows: expected 1 to ${MAX_ROWS} lists of ${FEATURES} numbers`)
+    throw new Error(`rows: expected 1 to ${MAX_ROWS} lists of ${FEATURES} numbers that fit 32-bit floats`)
   if (!labelled) return
   const known = (label) => Number.isInteger(label) && label >= 0 && label < CLASSES
   if (!Array.isArray(labels) || labels.length !== rows.length || !labels.every(known))

@@ -3,6 +3,7 @@ import { compile, init, losses, manualSeed, nn, optim, scope } from 'lanewise'
 export const config = { runtime: 'edge' }
 
 const MAX_ROWS = 512
+const MAX_WIDTH = 64
 const STEPS = 300
 
 /** POST { rows: numbers[][], labels: number[], ask: numbers[][] } → { classes: number[], loss: number } */
@@ -43,12 +44,19 @@ function learn({ rows, labels, ask }) {
 
 const matrix = (rows) => ({ data: Float32Array.from(rows.flat()), shape: [rows.length, rows[0].length] })
 
-function checked({ rows, labels, ask }) {
+function checked(body) {
+  if (typeof body !== 'object' || body === null) throw new Error('expected { rows, labels, ask }')
+  const { rows, labels, ask } = body
   const width = rows?.[0]?.length
+  // What is finite as JSON may be infinite in 32 bits.
+  const finite = (value) => typeof value === 'number' && Number.isFinite(Math.fround(value))
+  const fits = (row) => Array.isArray(row) && row.length === width && row.every(finite)
   for (const [name, list] of Object.entries({ rows, ask })) {
-    const fits = Array.isArray(list) && list.length > 0 && list.length <= MAX_ROWS
-    if (!fits || !list.every((row) => Array.isArray(row) && row.length === width && row.every(Number.isFinite)))
-      throw new Error(`${name}: expected 1 to ${MAX_ROWS} lists of numbers, all of one length`)
+    const some = Array.isArray(list) && list.length > 0 && list.length <= MAX_ROWS
+    if (!some || width < 1 || width > MAX_WIDTH || !list.every(fits))
+      throw new Error(
+        `${name}: expected 1 to ${MAX_ROWS} lists of 1 to ${MAX_WIDTH} numbers that fit 32-bit floats, all of one length`,
+      )
   }
   if (
     !Array.isArray(labels) ||
