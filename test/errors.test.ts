@@ -2,7 +2,7 @@
 // and the next call works.
 
 import { readFileSync } from 'node:fs'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import './helpers/guard.ts'
 import * as lw from '../src/index.ts'
 import { losses, nn, optim, tensor } from '../src/index.ts'
@@ -12,6 +12,49 @@ test('init not awaited', () => {
   expect(() => lw.zeros([2])).toThrow('full: Lanewise is not ready; await init() first')
   expect(() => new nn.Linear(2, 2)).toThrow(/await init\(\) first/)
   expect(() => lw.compile(() => lw.zeros([1]))()).toThrow('compile: Lanewise is not ready; await init() first')
+})
+
+test('init refuses what are no options', async () => {
+  for (const options of [null, 5])
+    await expect(lw.init(options as never)).rejects.toThrow(
+      `init: options are ${options}, expected an object with maxMemory, wasm`,
+    )
+  await expect(lw.init({ memory: 1 } as never)).rejects.toThrow('init: unknown option memory, expected maxMemory, wasm')
+})
+
+test('init tells what the engine lacks from what it forbids', async () => {
+  vi.stubGlobal('WebAssembly', undefined)
+  await expect(lw.init()).rejects.toThrow(/^init: this engine has no WebAssembly; Node has it without --jitless/)
+  vi.unstubAllGlobals()
+
+  class Refused {
+    constructor() {
+      throw new RangeError('could not allocate memory')
+    }
+  }
+  const reserved = vi.spyOn(WebAssembly, 'Memory').mockImplementation(Refused as never)
+  await expect(lw.init({ maxMemory: 2 ** 32 })).rejects.toThrow(
+    /^init: maxMemory, 4294967296 bytes, could not be reserved \(could not allocate memory\); pass a smaller one/,
+  )
+  reserved.mockRestore()
+
+  const started = vi.spyOn(WebAssembly, 'instantiate')
+  started.mockRejectedValueOnce(new RangeError('out of memory') as never)
+  await expect(lw.init()).rejects.toThrow(/^init: this engine could not start the core \(out of memory\)$/)
+  for (const kind of [WebAssembly.CompileError, EvalError]) {
+    started.mockRejectedValueOnce(new kind('disallowed') as never)
+    await expect(lw.init()).rejects.toThrow(/^init: this place compiles no WebAssembly at run time.* \(disallowed\)$/)
+  }
+  started.mockRestore()
+})
+
+test('init names an address that brings nothing', async () => {
+  const wasm = new URL('file:///nowhere/kernels.wasm')
+  const error = await lw.init({ wasm }).catch((error) => error)
+  expect(error.message).toMatch(
+    /^init: file:\/\/\/nowhere\/kernels.wasm could not be fetched \(.+\); in Node pass the bytes of the file$/,
+  )
+  expect(error.cause).toBeInstanceOf(Error)
 })
 
 test('init refuses what is no core, and can be called again', async () => {

@@ -4,7 +4,8 @@
 import type { Command } from './command.ts'
 import { encode, encodedWords } from './encode.ts'
 import { Memory, type MemoryStats } from './memory.ts'
-import { loadCore, type WasmSource } from './module.ts'
+import { loadCore, newMemory, type WasmSource } from './module.ts'
+import { checkOptions } from './options.ts'
 import { type Plan, plan } from './plan.ts'
 import { Profile } from './profile.ts'
 import { Storage } from './storage.ts'
@@ -140,16 +141,18 @@ export interface Machine {
   readonly tileColumns: 8 | 16
 }
 
-/** Loads the wasm core; await it once, before anything else. Later calls return at once.
- *  Throws when the engine has no WebAssembly SIMD, or when maxMemory is not a size in bytes up to 4 GiB. */
+/** Loads the wasm core; await it once, before anything else. Calls after that return at once, and ignore what their
+ *  options ask for; after one that threw, the next begins anew.
+ *  Throws for options of other names; when maxMemory is not a size in bytes from 1 MiB to 4 GiB, or cannot be reserved;
+ *  when the engine has no WebAssembly, no SIMD, or is forbidden to compile (Content-Security-Policy); when wasm cannot be
+ *  fetched, or is no core of this version. */
 export function init(options: InitOptions = {}): Promise<void> {
   return initOn({ tileColumns: 8 }, options)
 }
 
 /** init, for a machine that is known better. */
-export function initOn(machine: Machine, options: InitOptions): Promise<void> {
-  const unknown = Object.keys(options).find((name) => name !== 'maxMemory' && name !== 'wasm')
-  if (unknown) return Promise.reject(new TypeError(`init: unknown option ${unknown}, expected maxMemory, wasm`))
+export async function initOn(machine: Machine, options: InitOptions): Promise<void> {
+  checkOptions('init', options, ['maxMemory', 'wasm'])
   starting ??= start(machine, options).catch((error) => {
     starting = null
     throw error
@@ -162,7 +165,7 @@ async function start(machine: Machine, { maxMemory = 2 ** 31, wasm }: InitOption
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
   }
   const maximum = Math.floor(maxMemory / PAGE)
-  const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum })
+  const memory = newMemory(INITIAL_PAGES, maximum)
   const core = await loadCore(wasm, { memory, tileColumns: machine.tileColumns })
   engine = new Engine(new Memory(memory, maximum * PAGE, core.heapBase()), core.run)
   running = machine

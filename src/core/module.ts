@@ -23,6 +23,22 @@ export interface Core {
   abi(): number
 }
 
+/** Linear memory that may grow to `maximum` pages. Throws where the engine has no WebAssembly, or cannot reserve it. */
+export function newMemory(initial: number, maximum: number): WebAssembly.Memory {
+  if (typeof WebAssembly === 'undefined') {
+    throw new Error('init: this engine has no WebAssembly; Node has it without --jitless, Safari outside Lockdown Mode')
+  }
+  try {
+    return new WebAssembly.Memory({ initial, maximum })
+  } catch (error) {
+    throw new Error(
+      `init: maxMemory, ${maximum * 65536} bytes, could not be reserved (${(error as Error).message}); ` +
+        'pass a smaller one, as init({ maxMemory: 2 ** 28 })',
+      { cause: error },
+    )
+  }
+}
+
 /** The core, from `given` or from the package itself, running on `env`. Throws an Error that tells apart what may be in
  *  the way: an engine without SIMD, a place that compiles nothing at run time, bytes that are no module, another version. */
 export async function loadCore(
@@ -42,7 +58,7 @@ export async function loadCore(
   } catch (error) {
     const { name, message } = error as Error
     // WebKit refuses here what other engines refuse to compile.
-    const reason = name === 'LinkError' || name === 'TypeError' ? `${version}; ${mend}` : BLOCKED
+    const reason = name === 'LinkError' || name === 'TypeError' ? `${version}; ${mend}` : hindrance(error as Error)
     throw new Error(`init: ${reason} (${message})`, { cause: error })
   }
   const abi = exported.includes('abi') ? core.abi() >>> 0 : 0
@@ -61,24 +77,38 @@ async function compile(source: WebAssembly.Module | BufferSource): Promise<WebAs
   try {
     return await WebAssembly.compile(source)
   } catch (error) {
-    throw new Error(`init: ${reason(source)} (${(error as Error).message})`, { cause: error })
+    throw new Error(`init: ${reason(source, error as Error)} (${(error as Error).message})`, { cause: error })
   }
 }
 
 /** What a URL or a Response brings. Nothing streams: the core compiles in a millisecond, and a server's wrong
  *  content type does no harm this way. */
 async function fetched(source: WasmSource): Promise<WebAssembly.Module | BufferSource> {
-  const response = isKind(source, 'URL') ? await fetch(source as URL) : (source as Exclude<WasmSource, URL>)
+  let response = source
+  if (isKind(source, 'URL')) {
+    try {
+      response = await fetch(source as URL)
+    } catch (error) {
+      const { message } = error as Error
+      throw new Error(`init: ${source} could not be fetched (${message}); in Node pass the bytes of the file`, {
+        cause: error,
+      })
+    }
+  }
   if (!isKind(response, 'Response')) return response as WebAssembly.Module | BufferSource
   const { ok, status, url } = response as Response
   if (!ok) throw new Error(`init: ${url || 'the response for wasm'} came with status ${status}, expected kernels.wasm`)
   return (response as Response).arrayBuffer()
 }
 
-function reason(bytes: BufferSource): string {
-  if (WebAssembly.validate(bytes)) return BLOCKED
+/** A place that compiles nothing says CompileError or EvalError; a lack of memory is a RangeError. */
+const hindrance = ({ name }: Error): string =>
+  name === 'CompileError' || name === 'EvalError' ? BLOCKED : 'this engine could not start the core'
+
+function reason(bytes: BufferSource, error: Error): string {
+  if (WebAssembly.validate(bytes)) return hindrance(error)
   if (!WebAssembly.validate(SIMD_MODULE)) {
-    return 'this engine has no WebAssembly SIMD. Chrome 91, Firefox 89, Safari 16.4, Node 16.4 and later have it'
+    return 'this engine has no WebAssembly SIMD. Chrome 93, Firefox 113, Safari 16.4, Node 20.19 and later have it'
   }
   return 'wasm is not a WebAssembly module that this engine knows; does its URL lead to kernels.wasm, or to a page?'
 }

@@ -1,0 +1,18 @@
+/** Throws unless `options` is an object with no other names than these: a misspelt option must not be lost. Those in
+ *  `switches` are true or false: what else counts as true, 'false' too, must not turn one on. */
+export function checkOptions(
+  caller: string,
+  options: unknown,
+  names: readonly string[],
+  switches: readonly string[] = [],
+): void {
+  const known = [...names, ...switches]
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${caller}: options are ${String(options)}, expected an object with ${known.join(', ')}`)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (!known.includes(name)) throw new TypeError(`${caller}: unknown option ${name}, expected ${known.join(', ')}`)
+    if (switches.includes(name) && value !== undefined && typeof value !== 'boolean')
+      throw new TypeError(`${caller}: ${name} is ${String(value)}, expected true or false`)
+  }
+}
