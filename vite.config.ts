@@ -78,7 +78,13 @@ const entries: Plugin = {
     const name = Object.keys(namespaces).find((key) => namespaces[key] === target)
     return name ? { id: `./${name}.js`, external: true } : null
   },
-  generateBundle() {
+  generateBundle(_, bundle) {
+    // Maps of these would repeat the core.
+    for (const [name, file] of Object.entries(bundle)) {
+      if (!name.startsWith('kernels/')) continue
+      if (file.type === 'chunk') file.code = file.code.replace(/\n\/\/# sourceMappingURL=.*\n?$/, '\n')
+      else if (name.endsWith('.map')) delete bundle[name]
+    }
     this.emitFile({ type: 'asset', fileName: 'kernels.wasm', source: readFileSync('build/kernels.wasm') })
   },
 }

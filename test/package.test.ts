@@ -35,6 +35,35 @@ test('all that package.json names is there', () => {
   expect(existsSync('dist/kernels.wasm')).toBe(true)
 })
 
+test('maps do not repeat the core', () => {
+  const files = readdirSync('dist/kernels')
+  expect(files.filter((file) => file.endsWith('.map'))).toEqual([])
+  for (const file of files.filter((file) => file.endsWith('.js')))
+    expect(readFileSync(join('dist/kernels', file), 'utf8'), file).not.toContain('sourceMappingURL')
+})
+
+test('nothing outside src/node compiles against an API of Node', { timeout: 60_000 }, () => {
+  const project = join(folder, 'web')
+  mkdirSync(project)
+  writeFileSync(join(project, 'stray.ts'), "import 'node:fs'\nexport const id = process.pid\n")
+  const compile = (...include: string[]) => {
+    const config = {
+      extends: resolve('tsconfig.json'),
+      compilerOptions: { types: [] },
+      include,
+      exclude: [resolve('src/node')],
+    }
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
+    return readErrors(() =>
+      execFileSync(resolve('node_modules/.bin/tsc'), ['--project', project], { encoding: 'utf8' }),
+    )
+  }
+  expect(compile(resolve('src'))).toBe('')
+  const errors = compile(resolve('src'), join(project, 'stray.ts'))
+  expect(errors).toMatch(/stray\.ts\(1,8\).*node:fs/)
+  expect(errors).toMatch(/stray\.ts\(2,19\).*process/)
+})
+
 test('files of the package import each other, the core, and in node.js a module of Node', () => {
   const scripts = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'))
   expect(scripts.length).toBeGreaterThan(10)
