@@ -75,6 +75,7 @@ const { checks } = await import('./checks.mjs')
 const { folder, tarball } = await project()
 let failed = 0
 let passed = 0
+let unknown = false
 try {
   if (renew) {
     const { bits } = JSON.parse(await run(process.execPath, ['app/main.mjs'], { cwd: folder }))
@@ -85,11 +86,17 @@ try {
     const { serve } = await import('./server.mjs')
     const server = await serve(folder)
     const groups = Object.entries(checks({ folder, tarball, root, server }))
+    const wantedRow = (name) => name.toLowerCase().includes(only.toLowerCase())
+    const names = groups.flatMap(([, { rows }]) => Object.keys(rows))
+    if (!names.some(wantedRow)) {
+      console.error(`test:runtimes: no row has "${only}" in its name; there are\n  ${names.join('\n  ')}`)
+      unknown = true
+    }
     for (const [title, { columns, rows }] of groups) {
       const lines = [[...columns, 'result']]
       const failures = []
       for (const [name, check] of Object.entries(rows)) {
-        if (!name.toLowerCase().includes(only.toLowerCase())) continue
+        if (!wantedRow(name)) continue
         process.stderr.write(`${name} …`)
         const started = performance.now()
         let found
@@ -127,5 +134,5 @@ try {
 }
 if (!renew) {
   console.log(`\n${passed} passed, ${failed} failed`)
-  process.exitCode = failed > 0 ? 1 : 0
+  process.exitCode = unknown ? 2 : failed > 0 ? 1 : 0
 }
