@@ -181,7 +181,7 @@ export function checks(context) {
       ),
     }
   }
-  const SIMD = /this engine has no WebAssembly SIMD. Chrome 91/
+  const SIMD = /this engine has no WebAssembly SIMD. Chrome 93/
   const CSP = /add 'wasm-unsafe-eval' to script-src/
   const MODULE = /import kernels.wasm as a module and pass it: init\(\{ wasm \}\)/
   let attemptBundled
@@ -216,6 +216,19 @@ export function checks(context) {
   }
 
   const refusals = {
+    'no WebAssembly: Node 20 with --jitless': async () => {
+      // V8 first prints that it does without.
+      const told = await run(node(20), ['--jitless', 'app/attempt.mjs'], { cwd: folder })
+      return says(
+        JSON.parse(told.trim().split('\n').at(-1)),
+        /this engine has no WebAssembly; Node has it without --jitless/,
+      )
+    },
+    'no room for maxMemory: Node 20 in 2 GB of addresses': async () => {
+      const args = ['-c', 'ulimit -v 2000000; exec "$0" app/attempt.mjs', node(20)]
+      const found = JSON.parse(await run('sh', args, { cwd: folder }))
+      return says(found, /maxMemory, 2147483648 bytes, could not be reserved \(.+\); pass a smaller one/)
+    },
     'no SIMD: Node 20 on a processor without SSE4.1': async () => {
       const args = ['--no-enable-sse4-1', 'app/attempt.mjs']
       return says(JSON.parse(await run(node(20), args, { cwd: folder })), SIMD)
