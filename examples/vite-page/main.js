@@ -17,7 +17,7 @@ function start() {
 
 worker.onmessage = ({ data: message }) => {
   if (message.error) {
-    state.value = message.error
+    fail(message.error)
     return
   }
   if (message.points) {
@@ -32,8 +32,11 @@ worker.onmessage = ({ data: message }) => {
   drawCurve()
   if (message.step === message.steps) document.documentElement.dataset.done = 'yes'
 }
-worker.onerror = ({ message }) => {
+worker.onerror = ({ message }) => fail(message)
+
+function fail(message) {
   state.value = message
+  document.documentElement.dataset.failed = 'yes'
 }
 
 function drawField({ field: values, grid }) {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { browsers } from './browsers.mjs'
 import { bundlers, esbuild, packageVersion, page, viteDev, vitePreview } from './bundlers.mjs'
 import { ask, bundleForVercel, vercel, versions, workerd, wranglerDev } from './edge.mjs'
-import { exampleChecks } from './examples.mjs'
+import { exampleChecks, NO_SIMD } from './examples.mjs'
 import { figureChecks } from './figures.mjs'
 import { run, within } from './processes.mjs'
 
@@ -65,11 +65,11 @@ export function checks(context) {
     }
   }
   /** What watch.html tells of a page. */
-  async function watched(prefix, what, origin = server.origin) {
+  async function watched(prefix, { flags = [], ...what }, origin = server.origin) {
     const id = `${pages++}`
     const told = server.report(id)
     const query = encodeURIComponent(JSON.stringify({ ...what, to: `${server.origin}/report?${id}` }))
-    const process = await browsers.Chromium.open(`${origin}${prefix}/watch.html?${query}`, folder)
+    const process = await browsers.Chromium.open(`${origin}${prefix}/watch.html?${query}`, folder, { flags })
     try {
       const visits = await within(told, 60_000, `${origin}${what.page}`)
       if (typeof visits === 'string') throw new Error(visits)
@@ -82,18 +82,18 @@ export function checks(context) {
   const withWatcher = (root) => {
     for (const file of ['watch.html', 'watch.js']) cpSync(join(folder, 'app', file), join(root, file))
   }
-  async function fromVite(server, until) {
+  async function fromVite(server, until, flags) {
     try {
-      return await watched('', { page: '/', until }, server.origin)
+      return await watched('', { page: '/', until, flags }, server.origin)
     } finally {
       await server.close()
     }
   }
   const pagesOfVite = {
-    async preview(root, until) {
+    async preview(root, until, flags) {
       const server = await vitePreview(root)
       withWatcher(join(root, 'dist'))
-      return fromVite(server, until)
+      return fromVite(server, until, flags)
     },
     async viteDev(root, until) {
       withWatcher(root)
@@ -235,8 +235,7 @@ export function checks(context) {
     },
     'no SIMD: Chromium on a processor without SSE4.1': async () => {
       await attemptBundle()
-      const flags = ['--js-flags=--no-enable-sse4-1']
-      return says(await opened(browsers.Chromium, '/plain/attempt/index.html', { flags }), SIMD)
+      return says(await opened(browsers.Chromium, '/plain/attempt/index.html', { flags: NO_SIMD }), SIMD)
     },
     ...Object.fromEntries(everyBrowser.map((name) => [`CSP without wasm-unsafe-eval: ${name}`, blocked(name)])),
     ...Object.fromEntries(

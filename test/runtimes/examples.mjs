@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { bundleForVercel, vercel, wranglerDev } from './edge.mjs'
 import { answer, run } from './processes.mjs'
 
+/** Flags of Chromium for a processor without SSE4.1. */
+export const NO_SIMD = ['--js-flags=--no-enable-sse4-1']
+
 /** Copies an example and installs the package in it; its folder. */
 export async function installed({ folder, root, tarball }, name) {
   const example = join(folder, 'examples', name)
@@ -43,6 +46,16 @@ export function exampleChecks(context, { watched, preview, viteDev, deno }) {
       [colours.every((count) => count > 20), `canvases of ${colours} colours`],
     )
 
+  /** The page with the installed script in place of the CDN's; the version it names. */
+  const cdnPage = () => {
+    cpSync(join(context.root, 'examples/cdn-page'), join(context.folder, 'examples/cdn-page'), { recursive: true })
+    const file = join(context.folder, 'examples/cdn-page/index.html')
+    const html = readFileSync(file, 'utf8')
+    const address = /https:\/\/cdn\.jsdelivr\.net\/npm\/lanewise@([\d.]+)\//
+    writeFileSync(file, html.replace(address, '/plain/node_modules/lanewise/'))
+    return { named: html.match(address)?.[1], page: '/plain/examples/cdn-page/index.html' }
+  }
+
   return {
     'examples/node': async () => {
       const cwd = await installed(context, 'node')
@@ -74,17 +87,21 @@ export function exampleChecks(context, { watched, preview, viteDev, deno }) {
       return drawn(await viteDev(cwd, 'done'), /^step 3000 of 3000, loss 0\.0\d+$/)
     },
     'examples/cdn-page': async () => {
-      cpSync(join(context.root, 'examples/cdn-page'), join(context.folder, 'examples/cdn-page'), { recursive: true })
-      const file = join(context.folder, 'examples/cdn-page/index.html')
-      const html = readFileSync(file, 'utf8')
-      const address = /https:\/\/cdn\.jsdelivr\.net\/npm\/lanewise@([\d.]+)\//
       const { version } = JSON.parse(readFileSync(join(context.root, 'package.json'), 'utf8'))
-      writeFileSync(file, html.replace(address, '/plain/node_modules/lanewise/'))
-      const told = await watched('/plain', { page: '/plain/examples/cdn-page/index.html', until: 'loss', below: 0.05 })
+      const { named, page } = cdnPage()
+      const told = await watched('/plain', { page, until: 'loss', below: 0.05 })
       const { failures: found } = drawn(told, /^step \d+, loss 0\.0\d+, [\d.]+ ms a step$/)
+      return failures([named === version, 'names another version'], [found.length === 0, found.join()])
+    },
+    'examples/cdn-page and vite-page, without SIMD': async () => {
+      const { page } = cdnPage()
+      const cwd = await installed(context, 'vite-page')
+      const told = [
+        ...(await watched('/plain', { page, until: 'failed', flags: NO_SIMD })),
+        ...(await preview(cwd, 'failed', NO_SIMD)),
+      ]
       return failures(
-        [html.match(address)?.[1] === version, 'names another version'],
-        [found.length === 0, found.join()],
+        ...told.map(({ text }) => [text.startsWith('init: this engine has no WebAssembly SIMD'), `shows "${text}"`]),
       )
     },
     'examples/cloudflare-worker': async () => {
