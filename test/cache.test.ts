@@ -105,3 +105,26 @@ test('misuse is named', () => {
   })
   expect(cache.length).toBe(2)
 })
+
+test('what is refused leaves the cache as it was', () => {
+  const block = new nn.TransformerDecoderBlock(4, 1, { dropout: 0 })
+  const cache = new nn.KeyValueCache()
+  const x = normal([1, 4, 4])
+  const [before, after] = [slice(x, null, { end: 2 }), slice(x, null, { start: 2 })]
+  const whole = block.forward(x)
+  noGrad(() => {
+    block.forward(before, { cache })
+    const keyPaddingMask = tensor([[0, 0]], { dtype: 'i32' })
+    expect(() => block.forward(after, { cache, keyPaddingMask })).toThrow('keyPaddingMask has shape [1, 2]')
+    expect(cache.length).toBe(2)
+    expectNear(block.forward(after, { cache }).data(), slice(whole, null, { start: 2 }).data())
+  })
+})
+
+test('an encoder takes no cache for all of its layers', () => {
+  const encoder = new nn.TransformerEncoder(() => new nn.TransformerEncoderLayer(4, 1), 2)
+  const cache = new nn.KeyValueCache()
+  expect(() => encoder.forward(normal([2, 1, 4]), { cache } as never)).toThrow(
+    'nn.TransformerEncoder.forward: one cache came for 2 layers; call each of layers with its own',
+  )
+})

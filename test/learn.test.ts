@@ -91,6 +91,18 @@ describe('leastSquares', () => {
     expect(warn).not.toHaveBeenCalled()
   })
 
+  test('rcond counts where Cholesky would do, too', () => {
+    const x = tensor([
+      [1, 1],
+      [1, 1.1],
+      [1, 0.9],
+    ])
+    // The second column leaves over 0.08 of its length.
+    const solved = (rcond: number) => leastSquares(x, tensor([[1], [2], [3]]), { bias: false, rcond, warn: () => {} })
+    expect([solved(0.01).method, solved(0.01).rank]).toEqual(['cholesky', 2])
+    expect([solved(0.2).method, solved(0.2).rank]).toEqual(['qr', 1])
+  })
+
   test('whole numbers are taken as they are', () => {
     const x = { shape: [3, 1], data: Int32Array.of(1, 2, 3) }
     const fit = leastSquares(x, { shape: [3, 1], data: Uint8Array.of(3, 5, 7) })
@@ -108,11 +120,12 @@ describe('leastSquares', () => {
     )
     expect(() => leastSquares(x, x, { ridge: -1 })).toThrow('leastSquares: ridge is -1, expected a number >= 0')
     expect(() => leastSquares(tensor([[1], [2]], { requiresGrad: true }), x)).toThrow(
-      'leastSquares: an input requires a gradient',
+      'leastSquares: x requires a gradient',
     )
     expect(() => leastSquares([[1]] as never, x)).toThrow(
       'leastSquares: x is object, expected a Tensor or { data, shape }',
     )
+    expect(() => leastSquares(x, x, { warn: null } as never)).toThrow('leastSquares: warn is null, expected a function')
     expect(() => leastSquares(x, x, { lambda: 1 } as never)).toThrow('leastSquares: unknown option lambda')
   })
 })
@@ -149,7 +162,39 @@ describe('logisticRegression', () => {
     expect(() => logisticRegression(x, Uint8Array.of(0, 1))).toThrow(
       'logisticRegression: labels are 2 whole numbers, expected 4',
     )
+    for (const labels of [[0, 0, 1, 1], null])
+      expect(() => logisticRegression(x, labels as never)).toThrow(
+        /logisticRegression: labels are (object|null), expected/,
+      )
     expect(() => logisticRegression(x, Int32Array.of(0, 1, -1, 0))).toThrow('label -1 at 2, expected a class index')
+  })
+})
+
+describe('logisticRegression in other units', () => {
+  const x = [1, 3, 2, 2.5]
+  const labels = Int32Array.of(0, 1, 1, 0)
+
+  test.each([1, 1e12, 1e-12])('columns times %s: the same loss, parameters that sum to 0', (s) => {
+    const fit = logisticRegression(tensor(x.map((value) => [value * s])), labels)
+    expect(fit.converged).toBe(true)
+    expect(fit.losses.at(-1)).toBeCloseTo(2.20692, 5)
+    for (const parameters of [fit.weight.data(), fit.bias.data()]) {
+      expect(Math.abs(parameters[0] as number)).toBeGreaterThan(0)
+      expect(parameters[0]).toBeCloseTo(-(parameters[1] as number), 5)
+    }
+  })
+
+  test('a ridge weighs W in the units of x', () => {
+    const [fit, scaled] = [1, 8].map((s) =>
+      logisticRegression(tensor(x.map((value) => [value * s])), labels, { ridge: s * s }),
+    )
+    expect((scaled?.weight.data()[0] as number) * 8).toBeCloseTo(fit?.weight.data()[0] as number, 5)
+  })
+
+  test('a large label is an error, not a hang', () => {
+    expect(() => logisticRegression(tensor([[1], [2]]), Int32Array.of(0, 10_000))).toThrow(
+      'logisticRegression: the largest label is 10000, and 10001 classes of 2 parameters are 20002, expected at most 2000',
+    )
   })
 })
 
@@ -219,6 +264,29 @@ describe('groups', () => {
     expect(kMeans(tensor([[1], [1]]), 2).inertia).toBe(0)
   })
 
+  test.each([
+    [[1, 1, 1], 3],
+    [[1, 1, 2, 2, 1], 4],
+    [[0, 5, 5, 5, 9, 9], 5],
+  ])('%j have fewer values than k = %i: centres lie on them, and settle', (values, k) => {
+    const fit = kMeans(tensor(values.map((value) => [value])), k)
+    expect(fit.inertia).toBe(0)
+    for (const centre of fit.centres.data()) expect(values).toContain(centre)
+    expect(fit.iterations).toBeLessThanOrEqual(k)
+  })
+
+  test('iterations are those made, at most maxIterations', () => {
+    const x = tensor(Array.from({ length: 30 }, (_, i) => [i * i]))
+    const centres = tensor([[0], [1], [2]])
+    expect(kMeans(x, 3, { centres, maxIterations: 1 }).iterations).toBe(1)
+    expect(kMeans(x, 3, { centres, maxIterations: 2 }).iterations).toBe(2)
+  })
+
+  test('a centre without samples among 300 000', () => {
+    const x = { shape: [300_000, 1], data: Float32Array.from({ length: 300_000 }, (_, i) => i % 100) }
+    expect(kMeans(x, 2, { centres: tensor([[5], [1e6]]), maxIterations: 2 }).iterations).toBe(2)
+  })
+
   test('samples of a mixture have its means and covariances', () => {
     const x = normal([400, 2])
       .mul(tensor([1, 3]))
@@ -252,6 +320,13 @@ describe('groups', () => {
     expect(() => gaussianMixture(x, 1, { regularization: 0 })).toThrow(
       'gaussianMixture: the covariance of group 0 is not positive definite',
     )
+    expect(() => gaussianMixture(x, 2, { labels: tensor([0, 1]) } as never)).toThrow(
+      'gaussianMixture: labels are object, expected an array of 2 groups',
+    )
+    expect(() => kMeans(x, 1, { generator: 5 } as never)).toThrow('kMeans: generator is number, expected a Generator')
+    const fit = pca(x, 2)
+    expect(() => fit.transform(tensor([[1]]))).toThrow('pca.transform: x has shape [1, 1], expected [..., 2]')
+    expect(() => pca(x, 1).inverse(x)).toThrow('pca.inverse: z has shape [2, 2], expected [..., 1]')
     expect(() => pca(x, 3)).toThrow('pca: components is 3, expected a whole number from 1 to 2')
   })
 })
@@ -296,6 +371,7 @@ describe('sample', () => {
     [{ topP: 0.7 }, [...softmaxOf([2, 1]), 0, 0]],
     [{ topP: 0.6 }, [1, 0, 0, 0]],
     [{ topP: 1e-6 }, [1, 0, 0, 0]],
+    [{ topP: 1e-50 }, [1, 0, 0, 0]],
   ])('%j', (options, expected) => {
     for (const [c, share] of shares(options).entries())
       expect(Math.abs(share - (expected[c] as number))).toBeLessThan(0.018)
@@ -307,6 +383,14 @@ describe('sample', () => {
     expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature is -1, expected a number >= 0')
     expect(() => sample(logits, { topP: 0 })).toThrow('sample: topP is 0, expected a number above 0, up to 1')
     expect(() => sample(logits, { topK: 5 })).toThrow('sample: topK is 5, expected a whole number from 1 to 4')
+    for (const temperature of [0, 1])
+      for (const bad of [
+        [1, Number.NaN],
+        [1, Infinity],
+        [-Infinity, -Infinity],
+      ])
+        expect(() => sample(tensor([[1, 2], bad]), { temperature })).toThrow('sample: logits of row 1 have')
+    expect(sample(tensor([-Infinity, 1])).item()).toBe(1)
     expect(() => sample(1)).toThrow('sample: logits has shape [], expected [classes] or [batch, classes]')
   })
 })

@@ -43,7 +43,7 @@ function approximate(f: (x: number) => number, h: (x: Tensor) => Tensor, width: 
 
 await lesson('4. Universal approximation: one hidden layer, wide enough', ({ draw, quick }) => {
   const widths = quick ? [4, 16, 64, 128] : [4, 8, 16, 32, 64, 128, 256]
-  const at = evenly(5000)
+  const at = evenly(5001)
   const rows = Object.entries(targets).flatMap(([name, f]) =>
     Object.entries(activations).flatMap(([activation, h]) =>
       widths.map((width) => {
@@ -72,10 +72,10 @@ await lesson('4. Universal approximation: one hidden layer, wide enough', ({ dra
   const curves = shown.flatMap(({ width, g }) => places.map(([i, x]) => ({ x, y: g[i]!, name: `${width} neurons` })))
   const truth = places.map(([, x]) => ({ x, y: Math.sin(3 * Math.PI * x) }))
   draw(
-    'One hidden layer comes as near as we like: the largest error falls with its width',
+    'One hidden layer comes near: the largest error falls with its width, down to what float32 leaves',
     chart('f(x) = sin(3πx) (grey) and g with ReLU', {
       marginRight: 66,
-      x: { label: 'x' },
+      x: { label: 'x', domain: [-1, 1] },
       y: { label: 'g(x)', grid: true },
       marks: [
         Plot.line(truth, { x: 'x', y: 'y', stroke: '#ccc', strokeWidth: 6 }),

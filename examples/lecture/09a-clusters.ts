@@ -4,7 +4,8 @@
 // its nearest centre, and each centre to the mean of its samples; neither makes the sum larger. k-means++ draws centres to
 // start from that lie apart.
 // Gaussian mixture: P(x) = Σ_j π_j N(x; μ_j, Σ_j). Expectation: r_ij = π_j N(x_i; μ_j, Σ_j) / P(x_i), the share of group j in
-// sample i. Maximisation: π_j, μ_j, Σ_j are the means over samples, weighted by r_ij. Σ_i ln P(x_i) never falls.
+// sample i. Maximisation: π_j, μ_j, Σ_j are the means over samples, weighted by r_ij. Σ_i ln P(x_i) never falls
+// (without regularization of Σ_j).
 // Labels are not used; afterwards we ask how well the groups are the known ones.
 
 import * as Plot from '@observablehq/plot'

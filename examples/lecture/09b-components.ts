@@ -1,6 +1,6 @@
 // 9b. Unsupervised learning: fewer dimensions.
 //
-// PCA: of all linear maps to m numbers and back, x ≈ V Vᵀ (x - μ) + μ with V the m right singular vectors of largest
+// PCA: of all linear maps to m numbers and back, x ≈ (x - μ) V Vᵀ + μ with V the m right singular vectors of largest
 // singular value of the centred samples, has the least squared error (Eckart, Young 1936).
 // An autoencoder, x ≈ d(e(x)) with e: R^d → R^m and d: R^m → R^d networks, may bend: it can do better with as many
 // numbers. Both are learnt from 80 % of the digits, and the errors are those of the other 20 %.

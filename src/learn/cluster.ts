@@ -1,12 +1,11 @@
 // Groups in data without labels: k-means, and mixtures of normal distributions.
 
-import { defaultGenerator, type Generator, normal, uniform } from '../ops/random.ts'
-import { checkFinite, checkWhole, checkWholes, misshaped } from '../tensor/checks.ts'
+import { defaultGenerator, Generator, normal, uniform } from '../ops/random.ts'
+import { checkFinite, checkWhole, checkWholes, kindOf, misshaped } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import { withoutGradient } from './linear.ts'
 import { cholesky, type Matrix, matrix, row, samples, solveLower } from './matrix.ts'
 
 export interface KMeansOptions {
@@ -34,7 +33,8 @@ export interface KMeans {
 }
 
 /** k centres that lie near the samples: labels are the nearest centres, centres the means of their samples, in turn until
- *  no label changes (Lloyd). A centre without samples moves to the sample that is farthest from its own.
+ *  no label changes (Lloyd). A centre without samples moves to the sample that is farthest from its own, and stays where
+ *  all samples lie on centres: with fewer distinct samples than k, some centres have none.
  *
  *  x: [n, d]. Starts by k-means++: each further centre is a sample drawn with probability ∝ its squared distance to the
  *  nearest so far (Arthur, Vassilvitskii, 2007). O(n k d) a round. sklearn.cluster.KMeans. */
@@ -42,8 +42,8 @@ export function kMeans(x: Tensor | NDArray, k: number, options: KMeansOptions = 
   const op = 'kMeans'
   checkOptions(op, options, ['centres', 'restarts', 'maxIterations', 'generator'])
   const { centres: given, restarts = given ? 1 : 10, maxIterations = 300, generator = defaultGenerator() } = options
+  checkGenerator(op, generator)
   const data = samples(op, 'x', x)
-  withoutGradient(op, x)
   checkWhole(op, 'k', k, 1, data.rows)
   checkWholes(op, { restarts, maxIterations })
   const start = given && samples(op, 'centres', given)
@@ -118,34 +118,42 @@ function plusPlus(data: Matrix, k: number, generator: Generator): Matrix {
   return centres
 }
 
+/** The sample that is farthest from its centre, of those that share it with others and do not lie on it; or -1. */
+function farthest(distances: Float64Array, labels: Int32Array, counts: Int32Array): number {
+  let far = -1
+  for (let i = 0; i < distances.length; i++)
+    if ((distances[i] as number) > (distances[far] ?? 0) && (counts[labels[i] as number] as number) > 1) far = i
+  return far
+}
+
 function lloyd(data: Matrix, centres: Matrix, maxIterations: number) {
   let { labels, distances } = nearest(data, centres)
   let iterations = 0
-  while (iterations++ < maxIterations) {
+  for (let settled = false; !settled && iterations < maxIterations; iterations++) {
     const counts = new Int32Array(centres.rows)
     for (const label of labels) counts[label] = (counts[label] as number) + 1
     for (let j = 0; j < centres.rows; j++) {
       if (counts[j] !== 0) continue
-      const far = distances.indexOf(Math.max(...distances))
+      const far = farthest(distances, labels, counts)
+      if (far < 0) break
       counts[labels[far] as number] = (counts[labels[far] as number] as number) - 1
       labels[far] = j
       counts[j] = 1
       distances[far] = 0
     }
-    centres.data.fill(0)
+    const sums = matrix(centres.rows, centres.columns)
     for (let i = 0; i < data.rows; i++) {
-      const centre = row(centres, labels[i] as number)
-      for (let c = 0; c < data.columns; c++)
-        centre[c] = (centre[c] as number) + (data.data[i * data.columns + c] as number)
+      const sum = row(sums, labels[i] as number)
+      for (let c = 0; c < data.columns; c++) sum[c] = (sum[c] as number) + (data.data[i * data.columns + c] as number)
     }
-    centres.data.forEach((sum, at) => {
-      centres.data[at] = sum / (counts[Math.floor(at / data.columns)] as number)
-    })
+    for (let j = 0; j < centres.rows; j++) {
+      const count = counts[j] as number
+      if (count > 0) row(centres, j).set(row(sums, j).map((sum) => sum / count))
+    }
     const next = nearest(data, centres)
     distances = next.distances
-    const settled = next.labels.every((label, i) => label === labels[i])
+    settled = next.labels.every((label, i) => label === labels[i])
     labels = next.labels
-    if (settled) break
   }
   return { centres, labels, inertia: distances.reduce((sum, d) => sum + d, 0), iterations }
 }
@@ -197,11 +205,13 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
   const { regularization = 1e-6, tolerance = 1e-3, maxIterations = 100, generator = defaultGenerator() } = options
   for (const [name, value] of Object.entries({ regularization, tolerance })) checkFinite(op, name, value, 0)
   checkWhole(op, 'maxIterations', maxIterations, 1)
+  checkGenerator(op, generator)
   const data = samples(op, 'x', x)
-  withoutGradient(op, x)
   checkWhole(op, 'k', k, 1, data.rows)
   const { rows: n, columns: d } = data
   const labels = options.labels ?? kMeans(x, k, { generator }).labels
+  if (!Array.isArray(labels) && !ArrayBuffer.isView(labels))
+    throw new TypeError(`${op}: labels are ${kindOf(labels)}, expected an array of ${n} groups, one a sample`)
   if (labels.length !== n) throw new RangeError(`${op}: got ${labels.length} labels, expected ${n}, one a sample`)
   const bad = Array.from(labels).findIndex((label) => !(Number.isInteger(label) && label >= 0 && label < k))
   if (bad >= 0) throw new RangeError(`${op}: label ${labels[bad]} at ${bad}, expected a group from 0 to ${k - 1}`)
@@ -313,6 +323,11 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
       return tensor(out, { shape: [size, d] })
     },
   }
+}
+
+function checkGenerator(op: string, generator: unknown): void {
+  if (!(generator instanceof Generator))
+    throw new TypeError(`${op}: generator is ${kindOf(generator)}, expected a Generator`)
 }
 
 function sameColumns(op: string, { rows, columns }: Matrix, d: number): void {

@@ -2,11 +2,10 @@
 
 import { add, sub } from '../ops/elementwise.ts'
 import { linear, matmul } from '../ops/gemm.ts'
-import type { Value } from '../ops/input.ts'
-import { checkWhole } from '../tensor/checks.ts'
+import { float, type Value } from '../ops/input.ts'
+import { checkWhole, misshaped } from '../tensor/checks.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import { withoutGradient } from './linear.ts'
 import { centred, means, row, samples, singular } from './matrix.ts'
 
 export interface Pca {
@@ -30,7 +29,6 @@ export interface Pca {
  *  (Eckart, Young). QR and one-sided Jacobi in float64, O(n d² + d³). sklearn.decomposition.PCA. */
 export function pca(x: Tensor | NDArray, components: number): Pca {
   const data = samples('pca', 'x', x)
-  withoutGradient('pca', x)
   checkWhole('pca', 'components', components, 1, Math.min(data.rows, data.columns))
   const mean = means(data)
   const { values, vectors } = singular(centred(data, mean))
@@ -49,7 +47,13 @@ export function pca(x: Tensor | NDArray, components: number): Pca {
     components: directions,
     variances: variances.slice(0, components),
     shares: variances.slice(0, components).map((variance) => (total === 0 ? 0 : variance / total)),
-    transform: (other) => linear(sub(other, middle), directions),
-    inverse: (z) => add(matmul(z, directions), middle),
+    transform: (other) => linear(sub(wide('pca.transform', 'x', other, data.columns), middle), directions),
+    inverse: (z) => add(matmul(wide('pca.inverse', 'z', z, components), directions), middle),
   }
+}
+
+function wide(op: string, name: string, value: Value, columns: number): Tensor {
+  const x = float(op, name, value)
+  if (x.shape.at(-1) !== columns) throw misshaped(op, name, x, `[..., ${columns}] as fitted`)
+  return x
 }

@@ -12,7 +12,7 @@ import { softmax } from '../ops/softmax.ts'
 import { sort } from '../ops/sort.ts'
 import { checkFinite, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
-import { noGrad } from '../tensor/tape.ts'
+import { noGrad, tracing } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 export interface SampleOptions {
@@ -28,7 +28,8 @@ export interface SampleOptions {
 
 /** A class drawn for each row from softmax(logits / temperature), of the `topK` likeliest, and of those the fewest whose
  *  probabilities reach `topP` (Holtzman et al., 2020).  logits: [classes] or [batch, classes]; result: i32 [] or [batch].
- *  Within compile each run draws anew. */
+ *  -Infinity is never drawn. Throws for NaN, +Infinity, and rows of -Infinity alone; within compile, where each run draws
+ *  anew, nothing looks. */
 export function sample(logits: Value, options: SampleOptions = {}): Tensor {
   const op = 'sample'
   checkOptions(op, options, ['temperature', 'topP', 'topK', 'generator'])
@@ -39,6 +40,7 @@ export function sample(logits: Value, options: SampleOptions = {}): Tensor {
   checkFinite(op, 'temperature', temperature, 0)
   if (!(topP > 0 && topP <= 1)) throw unexpected(op, 'topP', topP, 'a number above 0, up to 1')
   if (topK !== undefined) checkWhole(op, 'topK', topK, 1, classes)
+  checkScores(op, x)
   return noGrad(() => {
     if (temperature === 0) return argmax(x, { axis: -1 })
     const { values, indices } = sort(x, { descending: true })
@@ -48,8 +50,21 @@ export function sample(logits: Value, options: SampleOptions = {}): Tensor {
     const shares = softmax(scores)
     // A class stays while the likelier ones have not reached topP: the first always does.
     const reached = sub(cumsum(shares, -1), shares)
-    const weights = topP === 1 ? shares : where(less(reached, topP), shares, 0)
+    const weights = topP === 1 ? shares : where(less(reached, Math.max(topP, 2 ** -126)), shares, 0)
     const places = multinomial(weights, 1, generator ? { generator } : {})
     return reshape(gather(indices, -1, places), x.shape.slice(0, -1))
   })
+}
+
+function checkScores(op: string, x: Tensor): void {
+  if (tracing()) return
+  const scores = x.data() as Float32Array
+  const classes = x.shape.at(-1) as number
+  for (let start = 0; start < scores.length; start += classes) {
+    const most = scores.subarray(start, start + classes).reduce((a, b) => Math.max(a, b), -Infinity)
+    if (!Number.isFinite(most))
+      throw new RangeError(
+        `${op}: logits ${x.ndim === 2 ? `of row ${start / classes} ` : ''}have ${most} as their largest, expected a finite number`,
+      )
+  }
 }

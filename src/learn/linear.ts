@@ -1,13 +1,12 @@
 // Linear and logistic regression by what is known of their minimum, without gradient descent.
 
 import { normalEquations } from '../ops/solve.ts'
-import { checkFinite, checkWhole } from '../tensor/checks.ts'
+import { checkFinite, checkFunction, checkWhole, kindOf } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
-import { recording } from '../tensor/tape.ts'
 import { Tensor, tensor } from '../tensor/tensor.ts'
-import { isTypedArray, type NDArray, type TypedArray } from '../tensor/types.ts'
-import { centred, leastNorm, type Matrix, matrix, means, row, samples } from './matrix.ts'
+import { isNDArray, isTypedArray, type NDArray, type TypedArray } from '../tensor/types.ts'
+import { centred, leastNorm, type Matrix, matrix, means, row, samples, transposed } from './matrix.ts'
 
 /** F(x) = x W + b.  weight: [d, k]; bias: [k]. */
 export interface LinearFit {
@@ -54,16 +53,16 @@ export function leastSquares(
   checkOptions(op, options, ['ridge', 'rcond', 'warn'], ['bias'])
   const { bias: wantsBias = true, ridge = 0, rcond = 2 ** -22, warn = (text: string) => console.warn(text) } = options
   for (const [name, value] of Object.entries({ ridge, rcond })) checkFinite(op, name, value, 0)
+  checkFunction(op, 'warn', warn)
   const a = samples(op, 'x', x)
   const b = samples(op, 'y', y)
   if (a.rows !== b.rows)
     throw new RangeError(`${op}: y has ${b.rows} rows, expected ${a.rows}, one for each sample of x ${show(x.shape)}`)
-  withoutGradient(op, x, y)
 
   const f32 = ({ rows, columns, data }: Matrix) => ({ shape: [rows, columns], data: Float32Array.from(data) })
   const fit = normalEquations(f32(a), f32(b), wantsBias, ridge)
   const zeros = () => tensor(new Float32Array(b.columns))
-  if (fit.unexplained.item() > WELL_CONDITIONED && fit.weight.data().every(Number.isFinite))
+  if (fit.unexplained.item() > Math.max(WELL_CONDITIONED, rcond ** 2) && fit.weight.data().every(Number.isFinite))
     return { weight: fit.weight, bias: fit.bias ?? zeros(), rank: a.columns, method: 'cholesky' }
 
   const [meanX, meanY] = wantsBias ? [means(a), means(b)] : [new Float64Array(a.columns), new Float64Array(b.columns)]
@@ -89,6 +88,9 @@ export function leastSquares(
     method: 'qr',
   }
 }
+
+/** Newton's matrix is of their number squared. */
+const MOST_PARAMETERS = 2000
 
 export interface LogisticRegressionOptions {
   /** Whether b is fitted; default true. It is not penalised. */
@@ -123,17 +125,27 @@ export function logisticRegression(
   const { bias: wantsBias = true, ridge = 0, maxIterations = 50, warn = (text: string) => console.warn(text) } = options
   checkFinite(op, 'ridge', ridge, 0)
   checkWhole(op, 'maxIterations', maxIterations, 1)
+  checkFunction(op, 'warn', warn)
   const given = samples(op, 'x', x)
-  withoutGradient(op, x)
   const { rows: n, columns: d } = given
   const { classes, y } = classesOf(op, labels, n)
   const width = d + Number(wantsBias)
+  if (width * classes > MOST_PARAMETERS)
+    throw new RangeError(
+      `${op}: the largest label is ${classes - 1}, and ${classes} classes of ${width} parameters are ${width * classes}, expected at most ${MOST_PARAMETERS}; number the classes from 0 on, or train nn.Linear`,
+    )
+  // Columns of mean 0 and variance 1, whatever their units: W = V / scale, b = c - mean W, and what the ridge weighs is W.
+  const mean = wantsBias ? means(given) : new Float64Array(d)
+  const moved = centred(given, mean)
+  const scale = means({ ...moved, data: moved.data.map((element) => element ** 2) }).map((s) => Math.sqrt(s) || 1)
   const problem: Logistic = {
-    a: matrix(n, width, (i, j) => (j < d ? (given.data[i * d + j] as number) : 1)),
+    a: matrix(n, width, (i, j) => (j < d ? (moved.data[i * d + j] as number) / (scale[j] as number) : 1)),
     y,
     classes,
-    ridge,
-    penalised: d * classes,
+    ridges: Float64Array.from(
+      { length: d * classes },
+      (_, at) => ridge / (scale[Math.floor(at / classes)] as number) ** 2,
+    ),
   }
 
   let theta = new Float64Array(width * classes)
@@ -161,9 +173,18 @@ export function logisticRegression(
   const separated = ridge === 0 && now.loss < 1e-6 * n
   if (!converged || separated)
     warn(
-      `${op}: ${separated ? 'planes separate the classes, so the loss has no minimum and W grows without end; pass { ridge }' : `no convergence in ${losses.length - 1} steps; raise maxIterations, scale the columns of x, or pass { ridge }`}`,
+      `${op}: ${separated ? 'planes separate the classes, so the loss has no minimum and W grows without end; pass { ridge }' : `no convergence in ${losses.length - 1} steps; raise maxIterations, or pass { ridge }`}`,
     )
-  const values = Float32Array.from(theta)
+  const parameters = centredRows({ rows: width, columns: classes, data: theta })
+  for (let j = 0; j < d; j++)
+    for (let c = 0; c < classes; c++) {
+      const at = j * classes + c
+      parameters[at] = (parameters[at] as number) / (scale[j] as number)
+      if (wantsBias)
+        parameters[d * classes + c] =
+          (parameters[d * classes + c] as number) - (mean[j] as number) * (parameters[at] as number)
+    }
+  const values = Float32Array.from(parameters)
   return {
     weight: tensor(values.slice(0, d * classes), { shape: [d, classes] }),
     bias: tensor(wantsBias ? values.slice(d * classes) : new Float32Array(classes)),
@@ -172,18 +193,23 @@ export function logisticRegression(
   }
 }
 
+/** Each row less its mean. */
+function centredRows({ columns, data }: Matrix): Float64Array {
+  const mean = means(transposed({ rows: data.length / columns, columns, data }))
+  return data.map((element, at) => element - (mean[Math.floor(at / columns)] as number))
+}
+
 interface Logistic {
   /** Samples [n, width], with a column of ones for the bias. */
   a: Matrix
   y: ArrayLike<number>
   classes: number
-  ridge: number
-  /** So many of the parameters [width, classes], from the front, are penalised. */
-  penalised: number
+  /** Of the parameters [width, classes], from the front: those after them are not penalised. */
+  ridges: Float64Array
 }
 
 /** The loss, and the probabilities of all classes [n, classes]. */
-function lossOf({ a, y, classes, ridge, penalised }: Logistic, theta: Float64Array): { loss: number; shares: Matrix } {
+function lossOf({ a, y, classes, ridges }: Logistic, theta: Float64Array): { loss: number; shares: Matrix } {
   const shares = matrix(a.rows, classes)
   let loss = 0
   for (let i = 0; i < a.rows; i++) {
@@ -200,12 +226,12 @@ function lossOf({ a, y, classes, ridge, penalised }: Logistic, theta: Float64Arr
     for (let c = 0; c < classes; c++) scores[c] = (scores[c] as number) / sum
     loss += Math.log(sum) - own
   }
-  for (let at = 0; at < penalised; at++) loss += (ridge / 2) * (theta[at] as number) ** 2
+  for (let at = 0; at < ridges.length; at++) loss += ((ridges[at] as number) / 2) * (theta[at] as number) ** 2
   return { loss, shares }
 }
 
 /** ∂loss/∂θ = Aᵀ (P - Y), and ∂²loss/∂θ∂θ = Σ_i a_i a_iᵀ ⊗ (diag p_i - p_i p_iᵀ), with what the ridge adds. */
-function slopes({ a, y, classes, ridge, penalised }: Logistic, theta: Float64Array, shares: Matrix) {
+function slopes({ a, y, classes, ridges }: Logistic, theta: Float64Array, shares: Matrix) {
   const size = theta.length
   const gradient = matrix(size, 1)
   const hessian = matrix(size, size)
@@ -224,21 +250,20 @@ function slopes({ a, y, classes, ridge, penalised }: Logistic, theta: Float64Arr
       }
     }
   }
-  for (let at = 0; at < penalised; at++) {
+  for (let at = 0; at < ridges.length; at++) {
+    const ridge = ridges[at] as number
     gradient.data[at] = (gradient.data[at] as number) + ridge * (theta[at] as number)
     hessian.data[at * size + at] = (hessian.data[at * size + at] as number) + ridge
   }
   return { gradient, hessian }
 }
 
-/** These answers have no gradient: better to say so than to cut the tape unseen. */
-export function withoutGradient(op: string, ...inputs: (Tensor | NDArray)[]): void {
-  if (recording() && inputs.some((input) => input instanceof Tensor && input.requiresGrad))
-    throw new Error(`${op}: an input requires a gradient, which this function does not give; detach() it`)
-}
-
 /** Class indices [n], and how many classes there are. */
 function classesOf(op: string, labels: Tensor | NDArray | TypedArray, n: number): { classes: number; y: TypedArray } {
+  if (!isTypedArray(labels) && !(labels instanceof Tensor) && !isNDArray(labels))
+    throw new TypeError(
+      `${op}: labels are ${kindOf(labels)}, expected class indices in an Int32Array, a Uint8Array, a Tensor or { data, shape }`,
+    )
   const y = isTypedArray(labels) ? labels : labels instanceof Tensor ? labels.data() : labels.data
   if (y instanceof Float32Array || y.length !== n)
     throw new TypeError(

@@ -2,6 +2,7 @@
 
 import { kindOf } from '../tensor/checks.ts'
 import { show } from '../tensor/shape.ts'
+import { recording } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { isNDArray, type NDArray } from '../tensor/types.ts'
 
@@ -18,10 +19,13 @@ export function matrix(rows: number, columns: number, fill?: (row: number, colum
   return { rows, columns, data }
 }
 
-/** Samples [n, d] as float64. Throws unless there is at least one, and every element is finite. */
+/** Samples [n, d] as float64. Throws unless there is at least one, and every element is finite; and where they require a
+ *  gradient, as what is made of them has none: better to say so than to cut the tape unseen. */
 export function samples(caller: string, name: string, value: Tensor | NDArray): Matrix {
   if (!(value instanceof Tensor) && !isNDArray(value))
     throw new TypeError(`${caller}: ${name} is ${kindOf(value)}, expected a Tensor or { data, shape }`)
+  if (recording() && value instanceof Tensor && value.requiresGrad)
+    throw new Error(`${caller}: ${name} requires a gradient, which this function does not give; detach() it`)
   const { shape } = value
   const data = value instanceof Tensor ? value.data() : value.data
   const [rows = 0, columns = 0] = shape

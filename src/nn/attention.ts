@@ -46,9 +46,9 @@ export interface MultiheadMasks {
   cache?: KeyValueCache
 }
 
-/** Keys and values that a MultiheadAttention has computed, so that writing goes on step by step: with `cache` the
- *  forward of one step costs what one step costs, and gives what the forward of all steps gives for it. Eager, without
- *  gradients. */
+/** Keys and values that a MultiheadAttention has computed, so that writing goes on step by step: with `cache` and
+ *  isCausal the forward of one step projects and attends for that step alone, copies the T steps held, and gives what the
+ *  forward of all steps gives for it (in training only without dropout). Eager, without gradients. */
 export class KeyValueCache {
   /** Projected, of all steps so far, as inputs are laid out. */
   #held: readonly [Tensor, Tensor] | null = null
@@ -196,6 +196,8 @@ export class MultiheadAttention extends Module {
     // Steps before those given.
     const past = cache?.length ?? 0
     const S = past + size(k, 'steps')
+    // Before the cache takes anything in: masks that do not fit leave it as it was.
+    const mask = this.#mask(op, masks, batch, T, S, isCausal ? past : 0)
     const inputs = cache ? this.#continued(op, cache, projected, 1 - batchAxis) : projected
     const packed = inputs.length === 1
     const D = E / numHeads
@@ -213,7 +215,7 @@ export class MultiheadAttention extends Module {
       batch,
       heads: numHeads,
       sizes: [T, S, D, D],
-      mask: this.#mask(op, masks, batch, T, S, isCausal ? past : 0),
+      mask,
       isCausal: isCausal && past === 0,
       scale: 1 / Math.sqrt(D),
       dropout: this.training ? this.dropout : 0,

@@ -108,7 +108,7 @@ export class TransformerEncoderLayer extends Module {
 }
 
 /** Layers one after the other, then `norm` if given.  layer: makes one layer at each call, so that each draws initial
- *  values of its own. State names layers.0 …, norm. forward(src, masks): as the layers. torch.nn.TransformerEncoder. */
+ *  values of its own. State names layers.0 …, norm. forward(src, masks): as the layers, without a cache. torch.nn.TransformerEncoder. */
 export class TransformerEncoder extends Module {
   readonly layers: readonly TransformerEncoderLayer[]
   readonly norm: LayerNorm | null
@@ -127,8 +127,12 @@ export class TransformerEncoder extends Module {
     this.norm = options.norm ?? null
   }
 
-  forward(src: Value, masks: TransformerMasks = {}): Tensor {
-    let x = float('nn.TransformerEncoder.forward', 'src', src)
+  forward(src: Value, masks: Omit<TransformerMasks, 'cache'> = {}): Tensor {
+    const op = 'nn.TransformerEncoder.forward'
+    checkOptions(op, masks, ['mask', 'keyPaddingMask', 'cache'], ['isCausal'])
+    if ('cache' in masks && masks.cache !== undefined)
+      throw new TypeError(`${op}: one cache came for ${this.layers.length} layers; call each of layers with its own`)
+    let x = float(op, 'src', src)
     for (const layer of this.layers) x = layer.forward(x, masks)
     return this.norm ? this.norm.forward(x) : x
   }

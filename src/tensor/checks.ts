@@ -61,6 +61,11 @@ export function checkFinite(caller: string, name: string, value: unknown, low = 
     throw unexpected(caller, name, value, low === -Infinity ? 'a finite number' : `a number${range(low, Infinity)}`)
 }
 
+/** Throws unless `value` is a function. */
+export function checkFunction(caller: string, name: string, value: unknown): void {
+  if (typeof value !== 'function') throw new TypeError(`${caller}: ${name} is ${kindOf(value)}, expected a function`)
+}
+
 /** Throws unless `value` is one of these words. */
 export function checkChoice<Word extends string>(
   caller: string,

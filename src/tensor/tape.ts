@@ -22,6 +22,9 @@ export interface Node {
 let made = 0
 let enabled = true
 
+/** Whether ops are noted down for a program, so that their values are not there to look at. */
+export const tracing = (): boolean => Boolean(currentTrace())
+
 /** Whether ops are recorded: not inside noGrad. */
 export const recording = (): boolean => enabled
 
