@@ -22,6 +22,7 @@ test('wide: true works where this Node can, and says why where it cannot', async
   expect(lw.tensor([1, 2]).add(1).tolist()).toEqual([2, 3])
 })
 
+// Needs a Node that can: npm run test:wide runs it on Node 24.
 test.skipIf(!able)('wide after an init of lanewise is refused too, and a failed one leaves no trace', async () => {
   await expect(lw.init({ wide: true, maxMemory: 1 })).rejects.toThrow('maxMemory is 1')
   const { init, runningOn } = await import('../src/core/engine.ts')
