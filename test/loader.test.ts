@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { ABI, fill } from '../src/core/commands.ts'
 
 test('the loader of AssemblyScript instantiates the core, which runs a program on the memory it was given', async () => {
-  const memory = new WebAssembly.Memory({ initial: 16 })
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 16 })
   const { exports } = await instantiate<{
     abi(): number
     heapBase(): number

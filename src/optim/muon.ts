@@ -87,18 +87,21 @@ export class Muon extends Optimizer<Hyper, Flags> {
   #orthogonalize(x: Operand, rows: number, columns: number): void {
     const tall = rows > columns
     const n = Math.min(rows, columns)
-    const buffer = gemmBytes(Math.max(rows, columns), Math.max(rows, columns))
+    const longer = Math.max(rows, columns)
+    const buffer = gemmBytes(longer, longer)
     const owner = 'optim.Muon'
     withScratch(buffer, owner, (pack) =>
       withScratch(4 * n * n, owner, (gram) =>
         withScratch(4 * n * n, owner, (square) =>
           withScratch(4 * rows * columns, owner, (product) => {
             for (let i = 0; i < this.#steps; i++) {
-              emit(gemm(gram, null, x, x, null, pack, n, n, Math.max(rows, columns), Number(tall), Number(!tall), 0))
-              emit(gemm(square, null, gram, gram, null, pack, n, n, n, 0, 0, 0))
+              emit(
+                gemm(gram, null, x, x, null, pack, n, n, longer, columns, columns, n, Number(tall), Number(!tall), 0),
+              )
+              emit(gemm(square, null, gram, gram, null, pack, n, n, n, n, n, n, 0, 0, 0))
               emit(mixInto(square, gram, B, C, n * n))
-              if (tall) emit(gemm(product, null, x, square, null, pack, rows, columns, n, 0, 0, 0))
-              else emit(gemm(product, null, square, x, null, pack, rows, columns, n, 0, 0, 0))
+              if (tall) emit(gemm(product, null, x, square, null, pack, rows, columns, n, columns, n, columns, 0, 0, 0))
+              else emit(gemm(product, null, square, x, null, pack, rows, columns, n, n, columns, columns, 0, 0, 0))
               emit(mixInto(x, product, 1, A, rows * columns))
             }
           }),
