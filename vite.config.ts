@@ -15,6 +15,9 @@ const namespaces: Readonly<Record<string, string>> = {
   metrics: 'src/metrics/index.ts',
 }
 
+/** Entries that stay imports where others use them. */
+const kept: Readonly<Record<string, string>> = { ...namespaces, index: 'src/index.ts' }
+
 const modules: BuildOptions = {
   target: 'es2022',
   lib: {
@@ -28,20 +31,29 @@ const modules: BuildOptions = {
       'kernels/web': 'src/kernels/web.ts',
       'kernels/workerd': 'src/kernels/workerd.ts',
       'kernels/edge-light': 'src/kernels/edge-light.ts',
+      'node/workers': 'src/node/workers.ts',
+      'node/worker': 'src/node/worker.ts',
+      'threads/team': 'src/threads/team.ts',
+      'threads/web': 'src/threads/web.ts',
+      'threads/web-worker': 'src/threads/web-worker.ts',
+      'threads/none': 'src/threads/none.ts',
     },
     formats: ['es'],
   },
   sourcemap: true,
   minify: false,
   rolldownOptions: {
-    external: /^node:|^#kernels$/,
+    external: /^node:|^#(kernels|workers)$/,
     output: {
-      chunkFileNames: '[name].js',
+      chunkFileNames: ({ name }) => (name === 'walk' || name === 'work' ? 'threads/[name].js' : '[name].js'),
       minifyInternalExports: false,
       codeSplitting: {
         groups: [
           { name: 'kernels/base64', test: /src\/kernels\/base64/ },
-          { name: 'core', test: /src\/(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers)/ },
+          {
+            name: 'core',
+            test: /src\/(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers)/,
+          },
         ],
       },
     },
@@ -53,7 +65,7 @@ const page: BuildOptions = {
   lib: { entry: { 'lanewise.min': 'src/page.ts' }, formats: ['es'] },
   emptyOutDir: false,
   sourcemap: true,
-  rolldownOptions: { output: { minify: true } },
+  rolldownOptions: { output: { minify: true, codeSplitting: false } },
 }
 
 const deflatedKernels: Plugin = {
@@ -67,6 +79,16 @@ const deflatedKernels: Plugin = {
   },
 }
 
+/** Vite would bundle a worker into the file that starts it; whoever bundles the package shall find the address. */
+const workerScripts = (scripts: Readonly<Record<string, string>>): Plugin => ({
+  name: 'worker-scripts',
+  renderChunk(code, { fileName }) {
+    const script = scripts[fileName]
+    if (!script) return null
+    return { code: code.replaceAll('WORKER_SCRIPT', `new URL('${script}', import.meta.url)`), map: null }
+  },
+})
+
 const entries: Plugin = {
   name: 'entries',
   enforce: 'pre',
@@ -75,7 +97,7 @@ const entries: Plugin = {
     if (/^\.\.\/kernels\.wasm(\?module)?$/.test(source)) return { id: source, external: true }
     // A namespace that stays an import is one that bundlers look into.
     const target = importer && relative(root, resolve(dirname(importer), source))
-    const name = Object.keys(namespaces).find((key) => namespaces[key] === target)
+    const name = Object.keys(kept).find((key) => kept[key] === target)
     return name ? { id: `./${name}.js`, external: true } : null
   },
   generateBundle(_, bundle) {
@@ -98,15 +120,24 @@ export default defineConfig(({ mode }) => ({
   ...(mode === 'page'
     ? {
         build: page,
-        plugins: [deflatedKernels],
-        resolve: { alias: { '#kernels': resolve(root, 'src/kernels/web.ts') } },
+        plugins: [deflatedKernels, workerScripts({ 'lanewise.min.js': './threads/web-worker.js' })],
+        resolve: {
+          alias: { '#kernels': resolve(root, 'src/kernels/web.ts'), '#workers': resolve(root, 'src/threads/web.ts') },
+        },
       }
-    : { build: modules, plugins: [deflatedKernels, ...(mode === 'production' ? [entries] : [])] }),
+    : {
+        build: modules,
+        plugins: [
+          deflatedKernels,
+          workerScripts({ 'node/workers.js': './worker.js', 'threads/web.js': './web-worker.js' }),
+          ...(mode === 'production' ? [entries] : []),
+        ],
+      }),
   test: {
     include: ['test/**/*.test.ts'],
     // For a machine with other work to do: no test measures time.
     testTimeout: 30_000,
-    setupFiles: mode === 'wide' ? ['test/helpers/wide.ts'] : [],
+    setupFiles: mode === 'wide' || mode === 'threads' ? [`test/helpers/${mode}.ts`] : [],
     reporters: ['default', './test/tally.ts'],
   },
 }))

@@ -1,6 +1,7 @@
 // Reads the signatures of all exported kernels (assembly/kernels) and writes what follows from them:
-// assembly/dispatch.ts, which hands a command's words to its kernel, and src/core/commands.ts, the typed
-// encoder. assembly/abi.ts explains the roles. Both files are build products.
+// assembly/dispatch.ts, which hands a command's words to its kernel, src/core/commands.ts, the typed
+// encoder, and src/threads/signatures.ts, the names of parameters by which commands are cut into parts.
+// assembly/abi.ts explains the roles. All are build products.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import assemblyscript from 'assemblyscript'
@@ -133,3 +134,11 @@ export const ${name}Args = { ${list(params.map((p, j) => `${p.name}: ${j}`))} } 
 writeFileSync(new URL('assembly/dispatch.ts', root), dispatch)
 mkdirSync(new URL('src/core/', root), { recursive: true })
 writeFileSync(new URL('src/core/commands.ts', root), encoder)
+const signatures = `// Written by scripts/abi.mjs from the kernels' signatures.
+
+/** The names of each kernel's parameters. */
+export const signatures: Readonly<Record<string, string>> = {
+${kernels.map(({ name, params }) => `  ${name}: '${params.map((p) => p.name).join(' ')}',`).join('\n')}
+}
+`
+writeFileSync(new URL('src/threads/signatures.ts', root), signatures)

@@ -11,7 +11,7 @@ const KB = 1024
 const budgets = {
   'kernels.wasm': { raw: 96 * KB, gzip: 32 * KB },
   core: { gzip: 30 * KB },
-  everything: { gzip: 68 * KB },
+  everything: { gzip: 76 * KB },
   page: { gzip: 60 * KB },
 }
 
@@ -38,7 +38,11 @@ export async function bundle(code) {
       },
     ],
   })
-  return output[0].code
+  // What a page loads before anything is asked for: the entry, and what it imports.
+  const files = new Map(output.map((file) => [file.fileName, file]))
+  const first = new Set([output[0].fileName])
+  for (const name of first) for (const next of files.get(name).imports) first.add(next)
+  return [...first].map((name) => files.get(name).code).join('')
 }
 
 /** The source of the minimal page: its HTML, and its script as it is written. */

@@ -1,6 +1,6 @@
 import './chain.ts'
 
-export { type InitOptions, init, memoryStats } from './core/engine.ts'
+export { dispose, type InitOptions, init, memoryStats, threads } from './core/engine.ts'
 export type { MemoryStats } from './core/memory.ts'
 export type { Profile, ProfileRow } from './core/profile.ts'
 export { type Dataset, randomSplit, Subset, TensorDataset } from './data/dataset.ts'

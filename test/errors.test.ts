@@ -17,9 +17,11 @@ test('init not awaited', () => {
 test('init refuses what are no options', async () => {
   for (const options of [null, 5])
     await expect(lw.init(options as never)).rejects.toThrow(
-      `init: options are ${options}, expected an object with maxMemory, wasm`,
+      `init: options are ${options}, expected an object with threads, maxMemory, wasm`,
     )
-  await expect(lw.init({ memory: 1 } as never)).rejects.toThrow('init: unknown option memory, expected maxMemory, wasm')
+  await expect(lw.init({ memory: 1 } as never)).rejects.toThrow(
+    'init: unknown option memory, expected threads, maxMemory, wasm',
+  )
 })
 
 test('init tells what the engine lacks from what it forbids', async () => {

@@ -17,7 +17,9 @@ const imports = (file: string): string[] =>
 
 /** What the files of each folder of src may import, besides their own folder. */
 const allowed: Record<string, string[]> = {
-  core: ['#kernels'],
+  // Threads are loaded when they are asked for.
+  core: ['#kernels', 'threads/team.ts'],
+  threads: ['core', '#workers'],
   kernels: ['build', 'kernels.wasm', 'kernels.wasm?module'],
   tensor: ['core'],
   ops: ['core', 'tensor'],
@@ -28,7 +30,7 @@ const allowed: Record<string, string[]> = {
   optim: ['core', 'tensor'],
   data: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
   io: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
-  node: ['index.ts', 'core', 'node:v8'],
+  node: ['index.ts', 'core', 'threads', 'node:fs', 'node:os', 'node:v8', 'node:worker_threads'],
 }
 
 test('imports of the host point one way', () => {

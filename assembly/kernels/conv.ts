@@ -128,12 +128,14 @@ function multiplyGroup(
 
 /** dw = Σ over images of dy · patchesᵀ; sums = Σ over images and positions of dy, the gradient of a bias.  dw: as
  *  weight; sums: [outChannels]; x, dy: as in conv2d; chunk: positions of an image in a product;
- *  images: how many images share one, 1 unless a chunk is all positions.
+ *  images: how many images share one, 1 unless a chunk is all positions; of the K elements of a patch, the `count` from
+ *  `first` on (a multiple of 16) are computed, the rest of dw stays.
  *  buffer, in floats, with O = outChannels / groups, depth = images × chunk: 256 × 16 for tiles, K for offsets, images ×
  *  channels / groups × imageHeight × imageWidth when padded, O rounded up to 4 × depth for strips, 16 × (depth + 3) for
  *  a panel, and 16 more. */
 export function conv2dWeight(
   dw: Out, sums: OptionalOut, x: In, dy: In, buffer: Scratch, geometry: Ints, chunk: i32, images: i32,
+  first: i32, count: i32,
 ): void {
   const batch = field(geometry, Geometry.batch)
   const groups = field(geometry, Geometry.groups)
@@ -157,7 +159,7 @@ export function conv2dWeight(
   const stepDy = <usize>groups * output
   patchOffsets(offsets, geometry)
   memory.fill(copied, 0, <usize>images * copiedBytes)
-  memory.fill(dw, 0, <usize>(groups * rowsO * patch) << 2)
+  for (let o = 0; o < groups * rowsO; o++) memory.fill(at(dw, o * patch + first), 0, <usize>count << 2)
   if (sums) memory.fill(sums, 0, <usize>(groups * rowsO) << 2)
   for (let g = 0; g < groups; g++) {
     for (let b = 0; b < batch; b += images) {
@@ -173,7 +175,7 @@ export function conv2dWeight(
       if (depthwise) {
         for (let o = 0; o < rowsO; o++) {
           if (sums) store<f32>(at(sums, o), load<f32>(at(sums, o)) + sumPlane(at(d, o * positions), positions))
-          for (let k = 0; k < patch; k++) {
+          for (let k = first; k < first + count; k++) {
             const to = at(dw, o * patch + k)
             store<f32>(to, load<f32>(to) + correlatePlane(image + <usize>load<u32>(at(offsets, k)), at(d, o * positions), geometry))
           }
@@ -181,19 +183,19 @@ export function conv2dWeight(
         continue
       }
       for (let from = 0; from < positions; from += chunk) {
-        const count = min(chunk, positions - from)
-        const depth = together * count
+        const each = min(chunk, positions - from)
+        const depth = together * each
         for (let o = 0; o < rowsO; o += TILE_ROWS) {
           for (let i = 0; i < together; i++) {
-            const to = strips + stripBytes(o, depth) + <usize>(i * count) * STRIP_ROW
-            packFour(to, STRIP_ROW, at(d, o * positions + from) + <usize>i * stepDy, <usize>positions << 2, min(rowsO - o, TILE_ROWS), count)
+            const to = strips + stripBytes(o, depth) + <usize>(i * each) * STRIP_ROW
+            packFour(to, STRIP_ROW, at(d, o * positions + from) + <usize>i * stepDy, <usize>positions << 2, min(rowsO - o, TILE_ROWS), each)
           }
         }
         if (sums) sumStrips(sums, strips, rowsO, depth, true)
-        for (let k = 0; k < patch; k += TILE_COLUMNS) {
-          const width = min(patch - k, TILE_COLUMNS)
+        for (let k = first; k < first + count; k += TILE_COLUMNS) {
+          const width = min(first + count - k, TILE_COLUMNS)
           for (let i = 0; i < together; i++) {
-            packPatchesTransposed(panel + <usize>(i * count) * TILE_ROW, image + <usize>i * stepImage, offsets, k, width, from, count, geometry)
+            packPatchesTransposed(panel + <usize>(i * each) * TILE_ROW, image + <usize>i * stepImage, offsets, k, width, from, each, geometry)
           }
           for (let o = 0; o < rowsO; o += ROWS) {
             const c = at(dw, o * patch + k)

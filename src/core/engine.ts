@@ -1,6 +1,7 @@
 // The bridge to the wasm module: one instance, its memory, and the two ways a command goes: run at once
 // (eager), or onto the list of the trace that is being made (compile).
 
+import type { Team } from '../threads/team.ts'
 import type { Command } from './command.ts'
 import { encode, encodedWords } from './encode.ts'
 import { Memory, type MemoryStats } from './memory.ts'
@@ -11,7 +12,11 @@ import { Profile } from './profile.ts'
 import { Storage } from './storage.ts'
 
 export interface InitOptions {
-  /** Bytes that linear memory may reach; default 2 GiB, at most 4 GiB. */
+  /** Threads that share the work, from 1 to 16; 'auto': one for each core. Where there can be no others (a page that is
+   *  not cross-origin isolated, an edge runtime) it is one, and threads() tells why. Results are the same, bit for bit.
+   *  Default 1. */
+  threads?: number | 'auto'
+  /** Bytes that linear memory may reach; default 2 GiB, at most 4 GiB. With threads they are reserved at once. */
   maxMemory?: number
   /** The core, kernels.wasm of this package, where it should not come from within the script: compiled, as bytes, as a
    *  URL to fetch, or as the response that will bring it. */
@@ -41,6 +46,8 @@ export class Trace {
 
 export class Engine {
   readonly memory: Memory
+  /** The threads, where there is more than this one. */
+  team: Team | null = null
   readonly #run: (program: number, failure: number) => number
   readonly #failure: number
   /** The block for the single command of eager mode. */
@@ -63,6 +70,7 @@ export class Engine {
   }
 
   runNow(command: Command): void {
+    if (this.team?.runNow(command)) return
     const commands = [command]
     const words = encodedWords(commands)
     if (words > this.#eager.words) {
@@ -77,23 +85,48 @@ export class Engine {
    *  number of tensors that view each: they become storages of their own, which outlive the program. A program
    *  to be profiled is encoded as one of its own for each command. */
   load(trace: Trace, kept: ReadonlyMap<Storage, number>, owner: string, profiled = false): Program {
-    const planned: Plan = plan(trace.commands, kept.keys())
+    const { team } = this
+    const schedule = team && !profiled ? (commands: readonly Command[]) => team.stages(commands) : null
+    const planned: Plan = plan(trace.commands, kept.keys(), schedule)
     const arena = Storage.held(this.memory, planned.arena, owner)
-    const { commands } = planned
-    const parts = profiled ? commands.map((command) => [command]) : [commands]
-    const sizes = parts.map((part) => 4 * encodedWords(part))
-    let words: Storage
+    let code: Code
     try {
-      words = Storage.held(
-        this.memory,
-        sizes.reduce((sum, size) => sum + size, 0),
-        owner,
-      )
+      for (const [storage, place] of planned.places) storage.address = arena.address + place
+      code =
+        team && planned.stages.some((stage) => stage.length > 1)
+          ? team.program(planned.stages)
+          : this.#alone(planned.commands, owner, profiled)
     } catch (error) {
       arena.release()
       throw error
     }
-    for (const [storage, place] of planned.places) storage.address = arena.address + place
+    for (const [storage, holders] of kept) {
+      const place = planned.places.get(storage)
+      if (place !== undefined) storage.settle(arena, place, holders)
+    }
+    const held = [...planned.held]
+    for (const storage of held) storage.retain()
+    return {
+      commands: planned.commands,
+      profile: code.profile ?? null,
+      run: () => code.run(),
+      current: () => !held.some((storage) => storage.left),
+      dispose() {
+        code.dispose()
+        for (const storage of [arena, ...held]) storage.release()
+      },
+    }
+  }
+
+  /** Commands in linear memory for this thread; to be profiled, each is a program of its own. */
+  #alone(commands: readonly Command[], owner: string, profiled: boolean): Code {
+    const parts = profiled ? commands.map((command) => [command]) : [commands]
+    const sizes = parts.map((part) => 4 * encodedWords(part))
+    const words = Storage.held(
+      this.memory,
+      sizes.reduce((sum, size) => sum + size, 0),
+      owner,
+    )
     let next = words.address
     const places = parts.map((part, i) => {
       const address = next
@@ -101,37 +134,36 @@ export class Engine {
       next += sizes[i] as number
       return address
     })
-    for (const [storage, holders] of kept) {
-      const place = planned.places.get(storage)
-      if (place !== undefined) storage.settle(arena, place, holders)
-    }
-    const held = [...planned.held]
-    for (const storage of held) storage.retain()
-    const profile = profiled ? new Profile(commands) : null
+    const dispose = () => words.release()
     const start = places[0] as number
+    if (!profiled) return { run: () => this.run(start, commands), dispose }
+    const profile = new Profile(commands)
     return {
-      commands,
       profile,
-      run: profile
-        ? () => {
-            profile.runs++
-            for (let i = 0; i < parts.length; i++) {
-              const before = performance.now()
-              this.run(places[i] as number, parts[i] as readonly Command[])
-              profile.add(i, performance.now() - before)
-            }
-          }
-        : () => this.run(start, commands),
-      current: () => !held.some((storage) => storage.left),
-      dispose() {
-        for (const storage of [arena, words, ...held]) storage.release()
+      run: () => {
+        profile.runs++
+        for (let i = 0; i < parts.length; i++) {
+          const before = performance.now()
+          this.run(places[i] as number, parts[i] as readonly Command[])
+          profile.add(i, performance.now() - before)
+        }
       },
+      dispose,
     }
   }
 }
 
+/** An encoded program. */
+interface Code {
+  readonly profile?: Profile
+  run(): void
+  dispose(): void
+}
+
 let engine: Engine | null = null
 let running: Machine | null = null
+/** Why there is one thread, where there is no team. */
+let reason = ''
 let starting: Promise<void> | null = null
 let trace: Trace | null = null
 
@@ -139,7 +171,14 @@ let trace: Trace | null = null
 export interface Machine {
   /** Columns of a tile of the matrix product: 16 where the engine joins neighbouring vectors (lanewise/node), else 8. */
   readonly tileColumns: 8 | 16
+  /** Nanoseconds of work that a part of a command has at least, where threads share it; default LEAST_PART_NS. */
+  readonly leastPart?: number
+  /** Whether commands outside of programs are for one thread: tests compare. */
+  readonly eagerAlone?: boolean
 }
+
+/** Two threads, mlp-small, Node 20: see ARCHITECTURE.md. */
+const LEAST_PART_NS = 5000
 
 /** Loads the wasm core; await it once, before anything else. Calls after that return at once, and ignore what their
  *  options ask for; after one that threw, the next begins anew.
@@ -152,7 +191,7 @@ export function init(options: InitOptions = {}): Promise<void> {
 
 /** init, for a machine that is known better. */
 export async function initOn(machine: Machine, options: InitOptions): Promise<void> {
-  checkOptions('init', options, ['maxMemory', 'wasm'])
+  checkOptions('init', options, ['threads', 'maxMemory', 'wasm'])
   starting ??= start(machine, options).catch((error) => {
     starting = null
     throw error
@@ -160,15 +199,51 @@ export async function initOn(machine: Machine, options: InitOptions): Promise<vo
   return starting
 }
 
-async function start(machine: Machine, { maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
+async function start(machine: Machine, { threads = 1, maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
   }
+  if (threads !== 'auto' && !(Number.isInteger(threads) && threads >= 1 && threads <= 16)) {
+    throw new RangeError(`init: threads is ${String(threads)}, expected a whole number from 1 to 16, or 'auto'`)
+  }
+  const crew = threads === 1 ? null : await import('../threads/team.ts')
+  const plan = crew ? crew.available(threads) : { threads: 1, reason: 'as asked' }
+  const shared = plan.threads > 1
   const maximum = Math.floor(maxMemory / PAGE)
-  const memory = newMemory(INITIAL_PAGES, maximum)
-  const core = await loadCore(wasm, { memory, tileColumns: machine.tileColumns })
-  engine = new Engine(new Memory(memory, maximum * PAGE, core.heapBase()), core.run)
+  const memory = newMemory(INITIAL_PAGES, maximum, shared)
+  const { core, module } = await loadCore(wasm, { memory, tileColumns: machine.tileColumns }, shared)
+  const started = new Engine(new Memory(memory, maximum * PAGE, core.heapBase()), core.run)
+  if (crew && shared) {
+    const { tileColumns, leastPart: least = LEAST_PART_NS, eagerAlone = false } = machine
+    started.team = await crew.Team.assemble(started.memory, core, {
+      ...plan,
+      least,
+      eagerAlone,
+      module,
+      memory,
+      tileColumns,
+    })
+  }
+  engine = started
   running = machine
+  reason = plan.reason
+}
+
+/** How many threads share the work, and why so many. */
+export function threads(): { count: number; reason: string } {
+  const { team } = currentEngine('threads')
+  return team ? { count: team.size, reason: team.reason } : { count: 1, reason }
+}
+
+/** Ends the threads and lets go of all memory; every tensor of before throws from then on. After it init begins anew.
+ *  Await it: until then threads may still be there. */
+export async function dispose(): Promise<void> {
+  checkUntraced('dispose')
+  await starting?.catch(() => {})
+  const ended = engine
+  engine = running = starting = null
+  ended?.memory.close()
+  await ended?.team?.dispose()
 }
 
 /** What the core was told when it started; null before. */
@@ -214,7 +289,9 @@ export function newHeldStorage(bytes: number, owner: string): Storage {
 export function emit(command: Command, explain?: (position: number) => string): void {
   for (const arg of command.args) {
     if (typeof arg === 'object' && arg !== null && 'storage' in arg && arg.storage.disposed) {
-      throw new Error(`${command.kernel.name}: needs a value that was freed, by dispose() or at the end of its scope`)
+      throw new Error(
+        `${command.kernel.name}: needs a value that was freed: by dispose(), its own or of all, or at the end of its scope`,
+      )
     }
   }
   if (explain) command.explain = explain

@@ -41,6 +41,8 @@ export class Memory {
   readonly #blocks = new Map<number, { size: number; owner: string }>()
   #end: number
   #used = 0
+  /** Whether the core is no more, and nothing of this memory can be used. */
+  closed = false
 
   /** `base`: the first byte that blocks may use. */
   constructor(wasm: WebAssembly.Memory, limit: number, base: number) {
@@ -66,6 +68,12 @@ export class Memory {
     this.#blocks.delete(address)
     this.#used -= block.size
     this.#putFree(address, block.size)
+  }
+
+  /** Lets go of the memory. */
+  close(): void {
+    this.closed = true
+    this.u8 = this.i32 = this.f32 = this.f64 = undefined as never
   }
 
   stats(): MemoryStats {

@@ -17,19 +17,21 @@ const BLOCKED =
 
 /** What the core exports. */
 export interface Core {
+  /** Runs the program at a byte address; 1 when a command refused its data, which two words at `failure` tell. */
   run(program: number, failure: number): number
   /** The first byte that the host may use. */
   heapBase(): number
   abi(): number
 }
 
-/** Linear memory that may grow to `maximum` pages. Throws where the engine has no WebAssembly, or cannot reserve it. */
-export function newMemory(initial: number, maximum: number): WebAssembly.Memory {
+/** Linear memory that may grow to `maximum` pages. Throws where the engine has no WebAssembly, or cannot reserve it.
+ *  Shared memory has all its pages from the start: other threads would not see it grow. */
+export function newMemory(initial: number, maximum: number, shared = false): WebAssembly.Memory {
   if (typeof WebAssembly === 'undefined') {
     throw new Error('init: this engine has no WebAssembly; Node has it without --jitless, Safari outside Lockdown Mode')
   }
   try {
-    return new WebAssembly.Memory({ initial, maximum })
+    return new WebAssembly.Memory({ initial: shared ? maximum : initial, maximum, shared })
   } catch (error) {
     throw new Error(
       `init: maxMemory, ${maximum * 65536} bytes, could not be reserved (${(error as Error).message}); ` +
@@ -39,13 +41,16 @@ export function newMemory(initial: number, maximum: number): WebAssembly.Memory 
   }
 }
 
-/** The core, from `given` or from the package itself, running on `env`. Throws an Error that tells apart what may be in
+/** The core, from `given` or from the package itself, running on `env`, over memory of several threads with `shared`.
+ *  Throws an Error that tells apart what may be in
  *  the way: an engine without SIMD, a place that compiles nothing at run time, bytes that are no module, another version. */
 export async function loadCore(
   given: WasmSource | Promise<WasmSource> | undefined,
   env: WebAssembly.ModuleImports,
-): Promise<Core> {
-  const module = await compile(given === undefined ? await kernels() : await fetched(await given))
+  shared = false,
+): Promise<{ core: Core; module: WebAssembly.Module }> {
+  const source = given === undefined ? await kernels() : await fetched(await given)
+  const module = await compile(source, shared)
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
   if (!exported.includes('run')) {
     throw new Error(`init: wasm is not a Lanewise core: it exports ${exported.join(', ') || 'nothing'}, expected run`)
@@ -63,11 +68,16 @@ export async function loadCore(
   }
   const abi = exported.includes('abi') ? core.abi() >>> 0 : 0
   if (abi !== ABI) throw new Error(`init: ${version} (abi ${hex(abi)}, expected ${hex(ABI)}); ${mend}`)
-  return core
+  return { core, module }
 }
 
-async function compile(source: WebAssembly.Module | BufferSource): Promise<WebAssembly.Module> {
-  if (isModule(source)) return source
+async function compile(source: WebAssembly.Module | BufferSource, shared: boolean): Promise<WebAssembly.Module> {
+  if (isModule(source)) {
+    if (!shared) return source
+    throw new TypeError(
+      'init: wasm is a compiled WebAssembly.Module, for one thread; with threads pass bytes, a URL or a Response',
+    )
+  }
   if (!(ArrayBuffer.isView(source) || isKind(source, 'ArrayBuffer'))) {
     throw new TypeError(
       `init: wasm is ${Object.prototype.toString.call(source).slice(8, -1)}, ` +
@@ -75,10 +85,24 @@ async function compile(source: WebAssembly.Module | BufferSource): Promise<WebAs
     )
   }
   try {
-    return await WebAssembly.compile(source)
+    return await WebAssembly.compile(shared ? withSharedMemory(source) : source)
   } catch (error) {
     throw new Error(`init: ${reason(source, error as Error)} (${(error as Error).message})`, { cause: error })
   }
+}
+
+/** The core with its memory import marked as shared, one bit: nothing else sets a core for threads apart from one
+ *  without. Bytes that are no core come back as they are: compiling them tells. */
+function withSharedMemory(source: BufferSource): Uint8Array<ArrayBuffer> {
+  const bytes = ArrayBuffer.isView(source)
+    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
+    : new Uint8Array(source).slice()
+  const memory = [3, ...'env'].concat(6, ...'memory', 2).map((x) => (typeof x === 'string' ? x.charCodeAt(0) : x))
+  const at = bytes.findIndex((_, i) => memory.every((byte, j) => bytes[i + j] === byte))
+  const limits = at + memory.length
+  // 1: it may grow, to a given size; 3: it is shared besides.
+  if (at >= 0 && bytes[limits] === 1) bytes[limits] = 3
+  return bytes
 }
 
 /** What a URL or a Response brings. Nothing streams: the core compiles in a millisecond, and a server's wrong

@@ -1,5 +1,5 @@
-// From the commands of a trace to addresses: fuse neighbours, drop what nobody reads, and lay the values
-// that remain into one arena, where values that never live at the same time share bytes.
+// From the commands of a trace to addresses: fuse neighbours, drop what nobody reads, decide what is done at the same
+// time, and lay the values that remain into one arena, where values that never live at the same time share bytes.
 
 import { type Command, operands, reads, writes } from './command.ts'
 import { fuse } from './fuse.ts'
@@ -7,8 +7,21 @@ import { resolve, type Storage } from './storage.ts'
 
 const ALIGN = 64
 
+/** A command, and the place in the program of the one that it is, or is a part of. */
+export interface Placed {
+  readonly command: Command
+  readonly place: number
+}
+
+/** Lists of commands that do not depend on each other: one for each thread that has something to do. */
+export type Stage = readonly (readonly Placed[])[]
+
+/** The stages of a program for one thread. */
+const alone = (commands: readonly Command[]): Stage[] => [[commands.map((command, place) => ({ command, place }))]]
+
 export interface Plan {
   commands: Command[]
+  stages: Stage[]
   /** Bytes of the arena. */
   arena: number
   /** Where each planned storage lies in the arena. */
@@ -18,29 +31,46 @@ export interface Plan {
 }
 
 /** `kept` are planned storages whose values are wanted after the program. */
-export function plan(trace: readonly Command[], keep: Iterable<Storage>): Plan {
+export function plan(
+  trace: readonly Command[],
+  keep: Iterable<Storage>,
+  schedule: ((commands: readonly Command[]) => Stage[]) | null,
+): Plan {
   const kept = new Set<Storage>()
   for (const storage of keep) kept.add(storage).add(resolve({ storage, offset: 0 }).storage)
   const commands = dropDead(fuse(trace, kept), kept)
+  const stages = (schedule ?? alone)(commands)
   const held = new Set<Storage>()
   const lives = new Map<Storage, { first: number; last: number }>()
-  commands.forEach((command, i) => {
+  let time = 0
+  const use = (command: Command): void => {
     for (const { role, operand } of operands(command)) {
       const { storage } = resolve(operand)
       if (!storage.planned) held.add(storage)
       else {
         const life = lives.get(storage)
         // A value that is read before anything wrote it is an input: it is there from the start.
-        if (!life) lives.set(storage, { first: reads(role) ? -1 : i, last: i })
-        else life.last = i
+        if (!life) lives.set(storage, { first: reads(role) ? -1 : time, last: time })
+        else life.last = time
       }
     }
-  })
+  }
+  for (const stage of stages) {
+    // Threads are not in step: what one of them does in a stage happens at all times of it.
+    const together = stage.length > 1
+    for (const part of stage) {
+      for (const { command } of part) {
+        use(command)
+        if (!together) time++
+      }
+    }
+    if (together) time++
+  }
   // Results share bytes with nothing, not even inputs: they may come back as inputs of the next run.
   for (const storage of kept) {
     if (storage.planned && !storage.redirect) lives.set(storage, { first: -1, last: Number.POSITIVE_INFINITY })
   }
-  return { commands, held, ...layOut(lives) }
+  return { commands, stages, held, ...layOut(lives) }
 }
 
 /** Commands whose results reach nothing: neither a storage that outlives the program nor a live command. */

@@ -19,33 +19,40 @@ export class Storage {
   readonly owner: string
   planned: boolean
   #holders = 1
+  #memory: Memory | null
   #free: (() => void) | null
 
-  private constructor(bytes: number, owner: string, planned: boolean, free: (() => void) | null) {
+  private constructor(bytes: number, owner: string, memory: Memory | null, free: (() => void) | null) {
     this.bytes = bytes
     this.owner = owner
-    this.planned = planned
+    this.planned = memory === null
+    this.#memory = memory
     this.#free = free
   }
 
   static held(memory: Memory, bytes: number, owner: string): Storage {
     const address = memory.allocate(bytes, owner)
-    const storage = new Storage(bytes, owner, false, () => memory.free(address))
+    const storage = new Storage(bytes, owner, memory, () => memory.free(address))
     storage.address = address
     return storage
   }
 
   static part(whole: Storage, offset: number, bytes: number): Storage {
-    const storage = new Storage(bytes, whole.owner, false, () => whole.release())
+    const storage = new Storage(bytes, whole.owner, whole.#memory, () => whole.release())
     whole.retain()
     storage.address = whole.address + offset
     return storage
   }
 
   static planned(bytes: number, owner: string, trace: object): Storage {
-    const storage = new Storage(bytes, owner, true, null)
+    const storage = new Storage(bytes, owner, null, null)
     storage.trace = trace
     return storage
+  }
+
+  /** A value of the same trace and size. */
+  twin(): Storage {
+    return Storage.planned(this.bytes, this.owner, this.trace as object)
   }
 
   /** Turns a planned value into bytes of `whole`, held by the `holders` tensors that view it. */
@@ -53,13 +60,15 @@ export class Storage {
     whole.retain()
     this.planned = false
     this.trace = null
+    this.#memory = whole.#memory
     this.address = whole.address + offset
     this.#holders = holders
     this.#free = () => whole.release()
   }
 
+  /** Whether nobody holds it any more, or the core is gone. */
   get disposed(): boolean {
-    return this.#holders === 0
+    return this.#holders === 0 || this.#memory?.closed === true
   }
 
   retain(): void {

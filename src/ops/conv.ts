@@ -102,6 +102,7 @@ function plan(g: Geometry) {
   }
   return {
     list: Object.keys(core.Geometry).map((name) => fields[name as keyof typeof fields]),
+    patch,
     chunk,
     images,
     forward: 4 * (common + oneGroup + 16 * rows + stripFloats(rows, patch) + 16 * Math.min(patch, core.DEPTH)),
@@ -112,7 +113,7 @@ function plan(g: Geometry) {
 
 /** The three products; x, w, y are of the geometry's shapes. */
 function products(op: string, g: Geometry) {
-  const { list, chunk, images, ...bytes } = plan(g)
+  const { list, patch, chunk, images, ...bytes } = plan(g)
   const shapeW = [g.outChannels, g.channels / g.groups, ...g.kernel]
   return {
     forward(x: Tensor, w: Tensor, bias: Tensor | null): Tensor {
@@ -128,7 +129,9 @@ function products(op: string, g: Geometry) {
     /** `sums` takes the sums of the channels of dy. */
     weight(x: Tensor, dy: Tensor, sums: Tensor | null = null): Tensor {
       const dw = empty(op, shapeW)
-      withScratch(bytes.weight, op, (buffer) => emit(core.conv2dWeight(dw, sums, x, dy, buffer, list, chunk, images)))
+      withScratch(bytes.weight, op, (buffer) =>
+        emit(core.conv2dWeight(dw, sums, x, dy, buffer, list, chunk, images, 0, patch)),
+      )
       return dw
     },
   }

@@ -1,0 +1,291 @@
+// The threads of a core: this one, which starts runs, and workers over the same memory.
+
+import { cores, obstacle, spawn } from '#workers'
+import type { Command } from '../core/command.ts'
+import { encode, encodedWords } from '../core/encode.ts'
+import type { Memory } from '../core/memory.ts'
+import type { Core } from '../core/module.ts'
+import type { Stage } from '../core/plan.ts'
+import { Storage } from '../core/storage.ts'
+import { partsOf, type Sharing, stagesOf } from './stages.ts'
+import { Control, MAX_THREADS, NEVER, Part, type Walker, wake, walk } from './walk.ts'
+
+/** What a worker is given to begin with. */
+export interface Assignment {
+  readonly module: WebAssembly.Module
+  readonly memory: WebAssembly.Memory
+  readonly tileColumns: number
+  /** Word of memory where control begins. */
+  readonly control: number
+  /** Number of the thread, from 1. */
+  readonly self: number
+}
+
+/** A worker that runs. */
+export interface Worker {
+  /** Whether it still does; null where this place cannot tell without waiting. */
+  alive(): boolean | null
+  /** Resolves when it has come to an end, to why. */
+  readonly ended: Promise<string>
+  /** Brings it to an end. */
+  end(): void
+}
+
+/** A part that takes longer than this, and a hundred times what was reckoned, has died with its worker, where nobody
+ *  can tell. */
+const PATIENCE_MS = 10_000
+
+/** Threads that were asked for, as 'auto' or a number; and what is in the way of more than one. */
+export function available(asked: number | 'auto'): { threads: number; reason: string } {
+  const place = obstacle()
+  if (place !== null) return { threads: 1, reason: place }
+  const present = cores()
+  if (asked === 'auto') return { threads: Math.min(present, MAX_THREADS), reason: `one for each of ${present} cores` }
+  return { threads: asked, reason: `as asked, on ${present} cores` }
+}
+
+interface Terms {
+  readonly threads: number
+  /** Nanoseconds that a part takes at least. */
+  readonly least: number
+  readonly eagerAlone: boolean
+  readonly reason: string
+}
+
+export class Team {
+  readonly #memory: Memory
+  readonly #control: number
+  readonly #walker: Walker
+  readonly #workers = new Map<number, Worker>()
+  readonly #sharing: Omit<Sharing, 'twin'>
+  readonly #eagerAlone: boolean
+  #run = 0
+  #reason: string
+  #ended = false
+
+  private constructor(memory: Memory, core: Core, { threads, least, eagerAlone, reason }: Terms) {
+    this.#memory = memory
+    this.#control = memory.allocate(4 * Control.words, 'threads') >>> 2
+    memory.i32.fill(0, this.#control, this.#control + Control.words)
+    memory.i32[this.#control + Control.open] = NEVER
+    memory.i32[this.#control + Control.refused] = NEVER
+    this.#sharing = { threads, least }
+    this.#eagerAlone = eagerAlone
+    this.#reason = reason
+    this.#walker = { words: memory.i32, control: this.#control, self: 0, run: core.run, sleeps: maySleep(memory.i32) }
+  }
+
+  /** Starts workers; those that do not come up are missed in `size`, and named in `reason`. */
+  static async assemble(
+    memory: Memory,
+    core: Core,
+    { module, memory: shared, tileColumns, ...terms }: Terms & Omit<Assignment, 'control' | 'self'>,
+  ): Promise<Team> {
+    const team = new Team(memory, core, terms)
+    const assignment = { module, memory: shared, tileColumns, control: team.#control }
+    const starts = Array.from({ length: terms.threads - 1 }, (_, i) =>
+      spawn({ ...assignment, self: i + 1 }).then((worker) => team.#join(i + 1, worker)),
+    )
+    for (const start of await Promise.allSettled(starts)) {
+      if (start.status === 'rejected') team.#reason = (start.reason as Error).message
+    }
+    return team
+  }
+
+  /** Threads that take part. */
+  get size(): number {
+    return 1 + this.#workers.size
+  }
+
+  /** Why there are as many. */
+  get reason(): string {
+    return this.#reason
+  }
+
+  #join(self: number, worker: Worker): void {
+    this.#workers.set(self, worker)
+    worker.ended.then((why) => this.#leave(self, why))
+  }
+
+  #leave(self: number, why: string): void {
+    if (!this.#workers.delete(self) || this.#ended) return
+    this.#reason = `a worker ended: ${why}`
+  }
+
+  /** What the threads do at the same time, for the commands of a program. */
+  stages(commands: readonly Command[]): Stage[] {
+    return this.size === 1
+      ? stagesOf(commands, { threads: 1, least: 1, twin: (scratch) => scratch })
+      : stagesOf(commands, { ...this.#sharing, twin: (scratch) => scratch.twin() })
+  }
+
+  /** One command in parts, at once; false where it is for one thread. */
+  runNow(command: Command): boolean {
+    if (this.size === 1 || this.#eagerAlone) return false
+    const own: Storage[] = []
+    const twin = ({ bytes, owner }: Storage) => {
+      const scratch = Storage.held(this.#memory, bytes, owner)
+      own.push(scratch)
+      return scratch
+    }
+    try {
+      const { commands } = partsOf(command, { ...this.#sharing, twin })
+      if (commands.length === 1) return false
+      const program = this.program([commands.map((part) => [{ command: part, place: 0 }])])
+      try {
+        program.run()
+      } finally {
+        program.dispose()
+      }
+      return true
+    } finally {
+      for (const scratch of own) scratch.release()
+    }
+  }
+
+  /** Encodes stages, whose operands have their addresses. */
+  program(stages: readonly Stage[]): TeamProgram {
+    return new TeamProgram(this, this.#memory, stages)
+  }
+
+  /** Number of the latest run. */
+  get latest(): number {
+    return this.#run
+  }
+
+  /** Runs the program whose table is at word `table`. */
+  run(table: number, cost: number): 'done' | 'refused' | { lost: number } {
+    const { words } = this.#walker
+    const control = this.#control
+    this.#run = (this.#run + MAX_THREADS) | 0
+    const run = this.#run
+    Atomics.store(words, control + Control.table, table)
+    Atomics.store(words, control + Control.open, run)
+    Atomics.store(words, control + Control.started, run)
+    if (Atomics.load(words, control + Control.asleep) > 0) Atomics.notify(words, control + Control.started)
+    let lost = 0
+    let since = 0
+    const isLost = (thread: number): boolean => {
+      const worker = this.#workers.get(thread)
+      since ||= performance.now()
+      const late = performance.now() - since > PATIENCE_MS + cost / 1e4
+      if (worker && (worker.alive() ?? !late)) return false
+      lost = thread
+      return true
+    }
+    try {
+      if (walk(this.#walker, table, run, isLost)) return 'done'
+    } finally {
+      Atomics.store(words, control + Control.open, NEVER)
+      if (Atomics.load(words, control + Control.waiting) > 0) wake(words, control)
+    }
+    if (lost === 0) return 'refused'
+    this.#workers.get(lost)?.end()
+    this.#leave(lost, 'it died within a step')
+    return { lost }
+  }
+
+  /** Waits until no worker is within a run that is over: what it read may then be overwritten. */
+  settle(): void {
+    const { words } = this.#walker
+    const inside = (self: number) => Atomics.load(words, this.#control + Control.inside + self) === 1
+    for (const [self, worker] of this.#workers) {
+      for (let i = 0; inside(self); i++) if (i % 10_000 === 9999 && worker.alive() === false) break
+    }
+  }
+
+  /** Lets the workers end. */
+  async dispose(): Promise<void> {
+    this.#ended = true
+    const { words } = this.#walker
+    Atomics.store(words, this.#control + Control.ended, 1)
+    Atomics.add(words, this.#control + Control.started, 1)
+    Atomics.notify(words, this.#control + Control.started)
+    const workers = [...this.#workers.values()]
+    for (const worker of workers) worker.end()
+    await Promise.all(workers.map(({ ended }) => ended))
+  }
+}
+
+/** Whether this thread may wait: the main thread of a page may not. */
+function maySleep(words: Int32Array): boolean {
+  try {
+    // No word holds this and that: it returns at once where it is allowed at all.
+    Atomics.wait(words, 0, ~(words[0] as number), 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Stages in linear memory. */
+export class TeamProgram {
+  readonly #team: Team
+  readonly #memory: Memory
+  readonly #stages: readonly Stage[]
+  readonly #words: Storage
+
+  constructor(team: Team, memory: Memory, stages: readonly Stage[]) {
+    this.#team = team
+    this.#memory = memory
+    this.#stages = stages
+    const lists = stages.flat().map((part) => part.map(({ command }) => command))
+    const tableWords = 1 + stages.length + Part.words * lists.length
+    const sizes = lists.map(encodedWords)
+    this.#words = Storage.held(memory, 4 * sizes.reduce((sum, size) => sum + size, tableWords), 'compile')
+    const { i32 } = memory
+    let at = this.#words.address >>> 2
+    let program = at + tableWords
+    let list = 0
+    i32[at++] = stages.length
+    for (const stage of stages) {
+      i32[at++] = stage.length
+      for (let i = 0; i < stage.length; i++) {
+        encode(lists[list] as Command[], i32, program << 2)
+        i32[at + Part.program] = program
+        i32[at + Part.position] = 0
+        i32[at + Part.claimed] = team.latest
+        i32[at + Part.done] = team.latest
+        program += sizes[list++] as number
+        at += Part.words
+      }
+    }
+  }
+
+  /** Runs it. Throws what a command that refused its data has to say, or that a worker died. */
+  run(): void {
+    const outcome = this.#team.run(this.#words.address >>> 2, 0)
+    if (outcome === 'done') return
+    if (outcome === 'refused') throw this.#refusal()
+    throw new Error(
+      `a worker of Lanewise died within a step (thread ${outcome.lost}); the run goes on with ${this.#team.size} of its threads`,
+    )
+  }
+
+  /** What the first of the commands that refused, in the order of the program, has to say. */
+  #refusal(): Error {
+    const { i32 } = this.#memory
+    let at = (this.#words.address >>> 2) + 1
+    let first: { place: number; position: number; command: Command } | null = null
+    for (const stage of this.#stages) {
+      at++
+      for (const part of stage) {
+        const position = i32[at + Part.position] as number
+        if (position !== 0) {
+          const { command, place } = part[i32[at + Part.index] as number] as Stage[number][number]
+          // Parts of one command are in the order of its elements.
+          if (!first || place < first.place) first = { place, position, command }
+          i32[at + Part.position] = 0
+        }
+        at += Part.words
+      }
+    }
+    const { command, position } = first as NonNullable<typeof first>
+    return new Error(command.explain?.(position - 1) ?? `${command.kernel.name}: refused element ${position - 1}`)
+  }
+
+  dispose(): void {
+    this.#team.settle()
+    this.#words.release()
+  }
+}

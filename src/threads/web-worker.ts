@@ -1,0 +1,13 @@
+// The script of a worker of a page.
+
+import type { Assignment } from './team.ts'
+import { work } from './work.ts'
+
+declare const self: {
+  onmessage: ((event: { data: Assignment }) => void) | null
+  postMessage(message: string): void
+}
+
+self.onmessage = ({ data }) => {
+  work(data, () => self.postMessage('ready')).catch((error: Error) => self.postMessage(error.message))
+}
