@@ -20,6 +20,17 @@ export const impls = [
   { name: 'pytorch', file: 'pytorch.py', kinds: ['gemm', ...training, ...layers] },
 ]
 
+/** The same with n threads, as rows of their own: Lanewise, and the only peer that has them in Node. */
+export const threaded = (n) =>
+  impls
+    .filter(({ name }) => name === 'lanewise' || name === 'pytorch')
+    .map((impl) => ({
+      ...impl,
+      name: `${impl.name}-${n}t`,
+      threads: n,
+      kinds: impl.kinds.filter((kind) => kind !== 'cold'),
+    }))
+
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 /** The Node 24 among bench/'s packages, which npm has for some systems only. Straight from its package: the
@@ -34,10 +45,11 @@ export function packagedNode() {
  *  binary for all of JavaScript's; `wide`: with V8's 256-bit pass on. */
 export function commandsOf(impl, { node, wide }) {
   const file = path(`impl/${impl.file}`)
+  const crew = impl.threads ? ['--threads', String(impl.threads)] : []
   // Debian's torch belongs to Debian's Python, which may not be the first on the path.
-  if (file.endsWith('.py')) return ['python3', '/usr/bin/python3'].map((python) => [python, file])
+  if (file.endsWith('.py')) return ['python3', '/usr/bin/python3'].map((python) => [python, file, ...crew])
   // The flag is for the peers; Lanewise, told by the last word, sets it itself.
-  const words = wide ? ['--experimental-wasm-revectorize', file, '--wide'] : [file]
+  const words = [...(wide ? ['--experimental-wasm-revectorize', file, '--wide'] : [file]), ...crew]
   if (node !== undefined && node !== '24') return [[node, ...words]]
   const running = process.execPath
   const newEnough = Number(process.versions.node.split('.')[0]) >= 24

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cases } from './cases.mjs'
 import { Child } from './child.mjs'
-import { commandsOf, impls } from './impls.mjs'
+import { commandsOf, impls, threaded } from './impls.mjs'
 
 // Engines compile hot code anew after a while: a case warms up for this long and this many steps, but a slow
 // peer no longer than the limit.
@@ -32,6 +32,7 @@ const help = `Usage: npm run bench -- [options]
   --node PATH|24   run Lanewise and all peers in JavaScript on this Node, or on the 24 of bench's packages;
                    default the one that runs this (jax-js: 24)
   --wide           on Node 24 with V8's 256-bit pass on, for Lanewise and all peers in JavaScript
+  --threads N      besides, Lanewise and PyTorch with N threads, as lanewise-Nt and pytorch-Nt
   --profile CASE   where the time of a step of Lanewise goes: time, rate and bytes of each kernel
   --growth FILE    draw how the time of a step grows with width, depth, batch and length, as an SVG
   --json           one JSON object a line: case, impl, ms or gflops, ratio
@@ -50,6 +51,7 @@ function options() {
         rounds: { type: 'string', default: '7' },
         node: { type: 'string' },
         wide: { type: 'boolean', default: false },
+        threads: { type: 'string', default: '1' },
         profile: { type: 'string' },
         growth: { type: 'string' },
         json: { type: 'boolean', default: false },
@@ -69,10 +71,16 @@ function options() {
     const rounds = Number(values.rounds)
     if (!(Number.isInteger(rounds) && rounds > 0))
       throw new Error(`--rounds: got ${values.rounds}, expected a whole number from 1`)
+    const threads = Number(values.threads)
+    if (!(Number.isInteger(threads) && threads >= 1 && threads <= 16))
+      throw new Error(`--threads: got ${values.threads}, expected a whole number from 1 to 16`)
     if (values.wide) values.node ??= '24'
     if (values.growth !== undefined && (values.json || values.profile !== undefined || values.case !== ''))
       throw new Error('--growth goes with --rounds, --node and --wide alone')
-    return { ...values, rounds, entries, impls: impls.filter(({ name }, i) => i === 0 || chosen.includes(name)) }
+    const measured = [...impls, ...(threads > 1 ? threaded(threads) : [])].filter(
+      ({ name }, i) => i === 0 || chosen.includes(name.replace(/-\d+t$/, '')) || name.startsWith('lanewise'),
+    )
+    return { ...values, rounds, entries, impls: measured }
   } catch (error) {
     tell(`${error.message}\n\n${help}`)
     return process.exit(2)

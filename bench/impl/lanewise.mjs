@@ -9,7 +9,10 @@ import { serve, versionOf } from './serve.mjs'
 // The second where bench's packages could not be installed: we need no peer.
 const lanewise = await import('lanewise/node').catch(() => import('../../dist/node.js'))
 const { compile, init, losses, nn, optim, tensor } = lanewise
-await init({ wide: process.argv.includes('--wide') })
+const at = process.argv.indexOf('--threads')
+const threads = at < 0 ? 1 : Number(process.argv[at + 1])
+await init({ wide: process.argv.includes('--wide'), threads })
+if (lanewise.threads().count !== threads) throw new Error(`${threads} threads: ${lanewise.threads().reason}`)
 
 /** Steps of Adam on the cross-entropy of a model, which starts as initial() says. */
 function training(entry, model, data) {

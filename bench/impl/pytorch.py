@@ -36,7 +36,7 @@ if core == "Prescott" and "OPENBLAS_CORETYPE" not in os.environ:
 import torch
 from torch import nn
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[sys.argv.index("--threads") + 1]) if "--threads" in sys.argv else 1)
 
 FIRST_STEPS = 20
 BATCHES = 20
