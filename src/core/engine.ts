@@ -45,10 +45,12 @@ export class Trace {
 }
 
 export class Engine {
+  /** Tells cores apart; from 1. */
+  readonly id = ++engines
   readonly memory: Memory
   /** The threads, where there is more than this one. */
   team: Team | null = null
-  readonly #run: (program: number, failure: number) => number
+  #run: (program: number, failure: number) => number
   readonly #failure: number
   /** The block for the single command of eager mode. */
   #eager: { address: number; words: number }
@@ -58,6 +60,13 @@ export class Engine {
     this.#run = run
     this.#failure = memory.allocate(8, 'engine')
     this.#eager = { address: memory.allocate(1024, 'engine'), words: 256 }
+  }
+
+  /** Ends the threads, and lets go of the core and its memory. */
+  async close(): Promise<void> {
+    this.memory.close()
+    this.#run = () => 0
+    await this.team?.dispose()
   }
 
   /** Runs the commands encoded at `address`: the one call into wasm. Throws what a refusing command has to say. */
@@ -94,7 +103,7 @@ export class Engine {
       for (const [storage, place] of planned.places) storage.address = arena.address + place
       code =
         team && planned.stages.some((stage) => stage.length > 1)
-          ? team.program(planned.stages)
+          ? team.program(planned.stages, planned.held)
           : this.#alone(planned.commands, owner, profiled)
     } catch (error) {
       arena.release()
@@ -160,6 +169,7 @@ interface Code {
   dispose(): void
 }
 
+let engines = 0
 let engine: Engine | null = null
 let running: Machine | null = null
 /** Why there is one thread, where there is no team. */
@@ -199,7 +209,22 @@ export async function initOn(machine: Machine, options: InitOptions): Promise<vo
   return starting
 }
 
-async function start(machine: Machine, { threads = 1, maxMemory = 2 ** 31, wasm }: InitOptions): Promise<void> {
+const DEFAULT_MEMORY = 2 ** 31
+const LEAST_SHARED_MEMORY = 2 ** 28
+
+/** Memory that may reach `bytes`; where that was nobody's wish, and is not to be had at once, half of it, and so on. */
+function reserve(bytes: number, shared: boolean, yielding: boolean): { memory: WebAssembly.Memory; maximum: number } {
+  const maximum = Math.floor(bytes / PAGE)
+  try {
+    return { memory: newMemory(INITIAL_PAGES, maximum, shared), maximum }
+  } catch (error) {
+    if (!(shared && yielding) || bytes <= LEAST_SHARED_MEMORY) throw error
+    return reserve(bytes / 2, shared, yielding)
+  }
+}
+
+async function start(machine: Machine, { threads = 1, maxMemory: given, wasm }: InitOptions): Promise<void> {
+  const maxMemory = given ?? DEFAULT_MEMORY
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
   }
@@ -209,8 +234,7 @@ async function start(machine: Machine, { threads = 1, maxMemory = 2 ** 31, wasm 
   const crew = threads === 1 ? null : await import('../threads/team.ts')
   const plan = crew ? crew.available(threads) : { threads: 1, reason: 'as asked' }
   const shared = plan.threads > 1
-  const maximum = Math.floor(maxMemory / PAGE)
-  const memory = newMemory(INITIAL_PAGES, maximum, shared)
+  const { memory, maximum } = reserve(maxMemory, shared, given === undefined)
   const { core, module } = await loadCore(wasm, { memory, tileColumns: machine.tileColumns }, shared)
   const started = new Engine(new Memory(memory, maximum * PAGE, core.heapBase()), core.run)
   if (crew && shared) {
@@ -242,8 +266,7 @@ export async function dispose(): Promise<void> {
   await starting?.catch(() => {})
   const ended = engine
   engine = running = starting = null
-  ended?.memory.close()
-  await ended?.team?.dispose()
+  await ended?.close()
 }
 
 /** What the core was told when it started; null before. */

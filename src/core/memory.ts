@@ -35,7 +35,7 @@ export class Memory {
   i32!: Int32Array
   f32!: Float32Array
   f64!: Float64Array
-  readonly #wasm: WebAssembly.Memory
+  #wasm: WebAssembly.Memory
   readonly #limit: number
   readonly #free = new Map<number, number[]>()
   readonly #blocks = new Map<number, { size: number; owner: string }>()
@@ -73,7 +73,7 @@ export class Memory {
   /** Lets go of the memory. */
   close(): void {
     this.closed = true
-    this.u8 = this.i32 = this.f32 = this.f64 = undefined as never
+    this.#wasm = this.u8 = this.i32 = this.f32 = this.f64 = undefined as never
   }
 
   stats(): MemoryStats {

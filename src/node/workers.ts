@@ -11,8 +11,9 @@ declare const WORKER_SCRIPT: URL
 /** Cores that this process may use. */
 export const cores = (): number => availableParallelism()
 
-/** Nothing is in the way. */
-export const obstacle = (): string | null => null
+/** Why there can be no workers over one memory here, or null. */
+export const obstacle = (): string | null =>
+  typeof SharedArrayBuffer === 'undefined' ? 'this process has no SharedArrayBuffer' : null
 
 /** Starts a worker; it does not keep the process alive. Rejects when it ends before it is ready. */
 export function spawn(assignment: Assignment): Promise<TeamWorker> {

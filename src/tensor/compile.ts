@@ -1,7 +1,7 @@
 // compile: trace a function once for each input shape, then run its program.
 
 import { copy, copyBytes } from '../core/commands.ts'
-import { currentEngine, currentTrace, type Engine, emit, type Program, Trace, withTrace } from '../core/engine.ts'
+import { currentEngine, currentTrace, emit, type Program, Trace, withTrace } from '../core/engine.ts'
 import type { Profile } from '../core/profile.ts'
 import { resolve, type Storage } from '../core/storage.ts'
 import { gradRecords, stateVersion } from './guards.ts'
@@ -59,13 +59,13 @@ export function compile<A extends readonly Input[], R>(
 ): Compiled<A, R> {
   const { profile } = settle('compile', options, { profile: false })
   if (typeof fn !== 'function') throw new TypeError(`compile: fn is ${typeof fn}, expected a function of tensors`)
-  const cache: { entries: Entry[]; engine: Engine | null } = { entries: [], engine: null }
+  const cache: { entries: Entry[]; core: number } = { entries: [], core: 0 }
   const call = (...inputs: Input[]): R => {
     if (currentTrace())
       return fn(...(inputs.map((x) => (x instanceof Tensor ? x : tensor(x))) as { [I in keyof A]: Tensor }))
-    const engine = currentEngine('compile')
+    const { id } = currentEngine('compile')
     // Programs of a core that was disposed are gone with it.
-    if (cache.engine !== engine) Object.assign(cache, { entries: [], engine })
+    if (cache.core !== id) Object.assign(cache, { entries: [], core: id })
     checkInputs(inputs)
     let entry = find(cache.entries, inputs)
     if (!entry) {

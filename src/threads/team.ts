@@ -1,12 +1,13 @@
 // The threads of a core: this one, which starts runs, and workers over the same memory.
 
 import { cores, obstacle, spawn } from '#workers'
-import type { Command } from '../core/command.ts'
+import { type Command, operands, writes } from '../core/command.ts'
 import { encode, encodedWords } from '../core/encode.ts'
 import type { Memory } from '../core/memory.ts'
 import type { Core } from '../core/module.ts'
 import type { Stage } from '../core/plan.ts'
-import { Storage } from '../core/storage.ts'
+import { resolve, Storage } from '../core/storage.ts'
+import { cutOf } from './split.ts'
 import { partsOf, type Sharing, stagesOf } from './stages.ts'
 import { Control, MAX_THREADS, NEVER, Part, type Walker, wake, walk } from './walk.ts'
 
@@ -31,8 +32,8 @@ export interface Worker {
   end(): void
 }
 
-/** A part that takes longer than this, and a hundred times what was reckoned, has died with its worker, where nobody
- *  can tell. */
+/** A part that takes this long, and a hundred times what the whole program was reckoned to take, has died with its
+ *  worker, in places that cannot tell. */
 const PATIENCE_MS = 10_000
 
 /** Threads that were asked for, as 'auto' or a number; and what is in the way of more than one. */
@@ -121,7 +122,7 @@ export class Team {
 
   /** One command in parts, at once; false where it is for one thread. */
   runNow(command: Command): boolean {
-    if (this.size === 1 || this.#eagerAlone) return false
+    if (this.size === 1 || this.#eagerAlone || bytesOf(command) < EAGER_BYTES) return false
     const own: Storage[] = []
     const twin = ({ bytes, owner }: Storage) => {
       const scratch = Storage.held(this.#memory, bytes, owner)
@@ -131,7 +132,7 @@ export class Team {
     try {
       const { commands } = partsOf(command, { ...this.#sharing, twin })
       if (commands.length === 1) return false
-      const program = this.program([commands.map((part) => [{ command: part, place: 0 }])])
+      const program = this.program([commands.map((part) => [{ command: part, place: 0 }])], new Set())
       try {
         program.run()
       } finally {
@@ -143,9 +144,9 @@ export class Team {
     }
   }
 
-  /** Encodes stages, whose operands have their addresses. */
-  program(stages: readonly Stage[]): TeamProgram {
-    return new TeamProgram(this, this.#memory, stages)
+  /** Encodes stages, whose operands have their addresses; `held` are storages that outlive the program. */
+  program(stages: readonly Stage[], held: ReadonlySet<Storage>): TeamProgram {
+    return new TeamProgram(this, this.#memory, stages, held)
   }
 
   /** Number of the latest run. */
@@ -154,7 +155,7 @@ export class Team {
   }
 
   /** Runs the program whose table is at word `table`. */
-  run(table: number, cost: number): 'done' | 'refused' | { lost: number } {
+  run(table: number, cost: number): Outcome {
     const { words } = this.#walker
     const control = this.#control
     this.#run = (this.#run + MAX_THREADS) | 0
@@ -168,7 +169,7 @@ export class Team {
     const isLost = (thread: number): boolean => {
       const worker = this.#workers.get(thread)
       since ||= performance.now()
-      const late = performance.now() - since > PATIENCE_MS + cost / 1e4
+      const late = performance.now() - since > PATIENCE_MS + (100 * cost) / 1e6
       if (worker && (worker.alive() ?? !late)) return false
       lost = thread
       return true
@@ -204,8 +205,23 @@ export class Team {
     const workers = [...this.#workers.values()]
     for (const worker of workers) worker.end()
     await Promise.all(workers.map(({ ended }) => ended))
+    this.#workers.clear()
+    this.#walker.words = new Int32Array()
+    this.#walker.run = () => 0
   }
 }
+
+/** Bytes of operands from which an eager command may be worth the while: telling costs a microsecond, too. */
+const EAGER_BYTES = 2 ** 15
+
+function bytesOf({ args }: Command): number {
+  let bytes = 0
+  for (const arg of args) if (typeof arg === 'object' && arg !== null && 'storage' in arg) bytes += arg.storage.bytes
+  return bytes
+}
+
+/** How a run ended: `lost` is the thread that died within a part. */
+type Outcome = 'done' | 'refused' | { readonly lost: number }
 
 /** Whether this thread may wait: the main thread of a page may not. */
 function maySleep(words: Int32Array): boolean {
@@ -225,10 +241,16 @@ export class TeamProgram {
   readonly #stages: readonly Stage[]
   readonly #words: Storage
 
-  constructor(team: Team, memory: Memory, stages: readonly Stage[]) {
+  readonly #held: ReadonlySet<Storage>
+  /** Nanoseconds on one thread, roughly. */
+  readonly #cost: number
+
+  constructor(team: Team, memory: Memory, stages: readonly Stage[], held: ReadonlySet<Storage>) {
     this.#team = team
     this.#memory = memory
     this.#stages = stages
+    this.#held = held
+    this.#cost = stages.flat(2).reduce((sum, { command }) => sum + (cutOf(command)?.cost ?? 0), 0)
     const lists = stages.flat().map((part) => part.map(({ command }) => command))
     const tableWords = 1 + stages.length + Part.words * lists.length
     const sizes = lists.map(encodedWords)
@@ -254,12 +276,36 @@ export class TeamProgram {
 
   /** Runs it. Throws what a command that refused its data has to say, or that a worker died. */
   run(): void {
-    const outcome = this.#team.run(this.#words.address >>> 2, 0)
+    const outcome = this.#team.run(this.#words.address >>> 2, this.#cost)
     if (outcome === 'done') return
     if (outcome === 'refused') throw this.#refusal()
+    const changed = this.#begun()
+    const state =
+      changed.length > 0 ? `may be half changed: ${changed.join(', ')}; load a checkpoint` : 'are as they were'
     throw new Error(
-      `a worker of Lanewise died within a step (thread ${outcome.lost}); the run goes on with ${this.#team.size} of its threads`,
+      `a thread of Lanewise died within a step (number ${outcome.lost}); parameters and other state ${state}. ` +
+        `The run can go on, with ${this.#team.size} of its threads`,
     )
+  }
+
+  /** Owners of what outlives the program and was written by the stages that began, the last of which is not done. */
+  #begun(): string[] {
+    const { i32 } = this.#memory
+    const owners = new Set<string>()
+    let at = (this.#words.address >>> 2) + 1
+    for (const stage of this.#stages) {
+      at++
+      for (const { command } of stage.flat()) {
+        for (const { role, operand } of operands(command)) {
+          const { storage } = resolve(operand)
+          if (writes(role) && this.#held.has(storage)) owners.add(storage.owner)
+        }
+      }
+      const done = stage.every((_, i) => i32[at + Part.words * i + Part.done] === this.#team.latest)
+      at += Part.words * stage.length
+      if (!done) break
+    }
+    return [...owners]
   }
 
   /** What the first of the commands that refused, in the order of the program, has to say. */

@@ -54,7 +54,7 @@ export interface Walker {
   /** 0 is the thread that starts runs. */
   readonly self: number
   /** The core's run. */
-  readonly run: (program: number, failure: number) => number
+  run: (program: number, failure: number) => number
   /** Whether this thread may sleep: not the main thread of a page. */
   readonly sleeps: boolean
 }
