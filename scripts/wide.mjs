@@ -1,5 +1,5 @@
 // npm run test:wide: the whole test suite on the Node 24 of bench's packages, with tiles of 16 columns and V8's 256-bit
-// pass; then whether trainings have the same bits without.
+// pass. `npm run bits` compares the bits of trainings with and without.
 
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,5 @@ if (!node) {
   console.error(`test:wide: npm has no Node 24 package for ${process.platform}-${process.arch}`)
   process.exit(2)
 }
-const run = (...words) => spawnSync(node, words, { stdio: 'inherit', cwd: path('..') }).status ?? 1
-const bits = spawnSync(process.execPath, [path('bits.mjs')], { stdio: 'inherit' }).status ?? 1
-const tests = run(path('../node_modules/vitest/vitest.mjs'), 'run', '--mode', 'wide')
-process.exit(bits || tests)
+const words = [path('../node_modules/vitest/vitest.mjs'), 'run', '--mode', 'wide']
+process.exit(spawnSync(node, words, { stdio: 'inherit', cwd: path('..') }).status ?? 1)

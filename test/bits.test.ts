@@ -1,18 +1,24 @@
-// The bits of a training do not depend on the width of tiles. `npm run bits` compares runtimes.
+// The bits of trainings are those of test/bits/hashes.json, which `npm run bits` compares in every runtime.
 
+import { readFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
-import { hashes } from './bits/models.mjs'
+import { CHANGED, hashes, STEPS } from './bits/app/models.mjs'
 
 /** The hashes of a fresh core with tiles of the given width. */
-async function withTiles(tileColumns: 8 | 16): Promise<Record<string, string>> {
+async function withTiles(tileColumns: 8 | 16, steps: number): Promise<Record<string, string>> {
   vi.resetModules()
   const { initOn } = await import('../src/core/engine.ts')
   await initOn({ tileColumns }, {})
-  return hashes(await import('../src/index.ts'), 12)
+  return hashes(await import('../src/index.ts'), steps)
 }
 
+test('trainings have the bits that are checked in', { timeout: 120_000 }, async () => {
+  const found = await withTiles(8, STEPS)
+  expect(found, CHANGED).toEqual(JSON.parse(readFileSync('test/bits/hashes.json', 'utf8')))
+})
+
 test('tiles of 8 and of 16 columns give the same bits', async () => {
-  const narrow = await withTiles(8)
-  expect(Object.keys(narrow)).toEqual(['mlp', 'cnn', 'gpt'])
-  expect(await withTiles(16)).toEqual(narrow)
+  const narrow = await withTiles(8, 12)
+  expect(Object.keys(narrow)).toEqual(['mlp', 'cnn', 'gpt', 'mixed'])
+  expect(await withTiles(16, 12)).toEqual(narrow)
 })

@@ -352,7 +352,7 @@ const rules: Readonly<Record<string, Rule>> = {
   u8ToI32: each(0.4, { x: 0.25 }),
   ...{ i32ToF32: unary, f32ToI32: unary },
 
-  dropoutBackward: each(0.6, { kept: 0.25 }),
+  dropoutBackward: each(0.6, { kept: 1 / 16 }),
 
   ...{ neg: unary, abs: unary, sign: unary, sqrt: unary, rsqrt: unary, floor: unary, round: unary },
   ...{ exp: curve, log: curve, log1p: curve, sin: curve, cos: curve, erf: curve },

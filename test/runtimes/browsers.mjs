@@ -2,7 +2,7 @@
 
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { answer, freePort, run, start } from './processes.mjs'
+import { answer, freePort, run, start, within } from './processes.mjs'
 
 /** Each: `version()`, and `open(url, folder, options)`, which gives something to stop(). */
 export const browsers = {
@@ -58,4 +58,16 @@ export const browsers = {
       return driver
     },
   },
+}
+
+/** What a page tells `server`. `address` gives the page's address from the one that it is to post to. */
+export async function told(browser, address, { folder, server, timeout = 60_000, flags = [] }) {
+  const { to, said } = server.report()
+  const url = address(to)
+  const process = await browser.open(url, folder, { flags })
+  try {
+    return await within(said, timeout, url)
+  } finally {
+    await process.stop()
+  }
 }

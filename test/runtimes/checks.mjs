@@ -2,18 +2,13 @@
 
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { browsers } from './browsers.mjs'
+import { browsers, told } from './browsers.mjs'
 import { bundlers, esbuild, packageVersion, page, viteDev, vitePreview } from './bundlers.mjs'
 import { ask, bundleForVercel, vercel, versions, workerd, wranglerDev } from './edge.mjs'
 import { exampleChecks, NO_SIMD } from './examples.mjs'
 import { figureChecks } from './figures.mjs'
-import { run, within } from './processes.mjs'
-
-const bin = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url))
-const node = (version) => bin(`node${version}/bin/node`)
-const deno = bin('@deno/linux-x64-glibc/deno')
-const bun = bin('@oven/bun-linux-x64/bin/bun')
+import { run } from './processes.mjs'
+import { bun, deno, denoRun, node, nodes } from './project.mjs'
 
 /** The core as another version has it: the number by which the host knows it is changed, and nothing else. */
 async function otherVersion(bytes) {
@@ -41,8 +36,8 @@ export function checks(context) {
     const report = JSON.parse(await run(command, args, { cwd: folder, env: { ...process.env, HOME: folder } }))
     return { version, ...report }
   }
-  const nodes = Object.fromEntries(
-    [20, 22, 24, 26].map((major) => [`Node ${major}`, inProcess(node(major), ['app/main.mjs'], ['--version'])]),
+  const inNodes = Object.fromEntries(
+    nodes.map((major) => [`Node ${major}`, inProcess(node(major), ['app/main.mjs'], ['--version'])]),
   )
   const wides = Object.fromEntries(
     [24, 26].map((major) => [`Node ${major}, wide: 'auto'`, inProcess(node(major), ['app/wide.mjs'], ['--version'])]),
@@ -51,32 +46,16 @@ export function checks(context) {
     [22, 24, 26].map((major) => [`Node ${major}, require`, inProcess(node(major), ['app/main.cjs'], ['--version'])]),
   )
 
-  let pages = 0
   /** What the page at `path` of `origin` tells. */
-  async function opened(browser, path, options = {}, origin = server.origin) {
-    const id = `${pages++}`
-    const to = encodeURIComponent(`${server.origin}/report?${id}`)
-    const told = server.report(id)
-    const process = await browser.open(`${origin}${path}?${to}`, folder, options)
-    try {
-      return await within(told, 60_000, `${origin}${path}`)
-    } finally {
-      await process.stop()
-    }
-  }
+  const opened = (browser, path, options = {}, origin = server.origin) =>
+    told(browser, (to) => `${origin}${path}?${encodeURIComponent(to)}`, { folder, server, ...options })
   /** What watch.html tells of a page. */
-  async function watched(prefix, { flags = [], ...what }, origin = server.origin) {
-    const id = `${pages++}`
-    const told = server.report(id)
-    const query = encodeURIComponent(JSON.stringify({ ...what, to: `${server.origin}/report?${id}` }))
-    const process = await browsers.Chromium.open(`${origin}${prefix}/watch.html?${query}`, folder, { flags })
-    try {
-      const visits = await within(told, 60_000, `${origin}${what.page}`)
-      if (typeof visits === 'string') throw new Error(visits)
-      return visits
-    } finally {
-      await process.stop()
-    }
+  async function watched(prefix, { flags, ...what }, origin = server.origin) {
+    const query = (to) => encodeURIComponent(JSON.stringify({ ...what, to }))
+    const address = (to) => `${origin}${prefix}/watch.html?${query(to)}`
+    const visits = await told(browsers.Chromium, address, { folder, server, flags })
+    if (typeof visits === 'string') throw new Error(visits)
+    return visits
   }
   /** Puts the watching page into a folder that is served by others. */
   const withWatcher = (root) => {
@@ -137,10 +116,10 @@ export function checks(context) {
   )
 
   const runtimes = {
-    ...nodes,
+    ...inNodes,
     ...wides,
     ...requires,
-    Deno: inProcess(deno, ['run', '--allow-all', '--node-modules-dir=manual', 'app/main.mjs'], ['--version']),
+    Deno: inProcess(deno, [...denoRun, 'app/main.mjs'], ['--version']),
     Bun: inProcess(bun, ['app/main.mjs'], ['--version']),
     'workerd (Cloudflare)': async () => {
       return { version: await versions.workerd(), ...(await ask(await workerd(folder, 'app/fetch.js', 'workerd'))) }

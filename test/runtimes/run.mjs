@@ -1,12 +1,11 @@
 // npm run test:runtimes: packs the package, installs it as a user does, and runs app/smoke.js in every runtime.
 
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { run } from './processes.mjs'
+import { installRuntimes, project, root } from './project.mjs'
 
 const help = `Usage: npm run test:runtimes -- [options]
 
@@ -16,7 +15,6 @@ const help = `Usage: npm run test:runtimes -- [options]
   --help`
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
-const root = here('../..')
 
 function options() {
   try {
@@ -35,27 +33,6 @@ function options() {
   }
 }
 
-/** Installs the runtimes when they are missing, or older than the lock file. */
-function install() {
-  const installed = here('node_modules/.package-lock.json')
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(here('package-lock.json')).mtimeMs) return
-  console.error('test:runtimes: installing the runtimes (npm ci --prefix test/runtimes)')
-  const args = ['ci', '--prefix', here('.'), '--ignore-scripts', '--no-audit', '--no-fund']
-  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2] })
-  if (status !== 0) throw new Error('test:runtimes: npm ci failed')
-}
-
-/** A project that has installed the packed package, and the files of app. */
-async function project() {
-  const folder = mkdtempSync(join(tmpdir(), 'lanewise-runtimes-'))
-  const [{ filename }] = JSON.parse(await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root }))
-  const tarball = join(folder, filename)
-  writeFileSync(join(folder, 'package.json'), '{ "name": "user", "private": true, "type": "module" }\n')
-  await run('npm', ['install', '--no-audit', '--no-fund', '--offline', tarball], { cwd: folder })
-  cpSync(here('app'), join(folder, 'app'), { recursive: true })
-  return { folder, tarball }
-}
-
 const mark = (value) => (value === undefined ? '' : value ? 'yes' : 'no')
 
 /** Lines of a Markdown table, columns padded. */
@@ -70,9 +47,10 @@ if (wanted) {
   console.log(help)
   process.exit(0)
 }
-install()
+installRuntimes()
 const { checks } = await import('./checks.mjs')
 const { folder, tarball } = await project()
+cpSync(here('app'), join(folder, 'app'), { recursive: true })
 let failed = 0
 let passed = 0
 let unknown = false

@@ -24,7 +24,7 @@ const modes = {
   text: { 'Content-Type': 'text/plain' },
 }
 
-/** Serves `root`; `report(id)` is a promise of what a page posts to /report?id. */
+/** Serves `root`. report() makes an address for one page to post to, and a promise of what it posts. */
 export async function serve(root) {
   const waiting = new Map()
   const server = createServer(async (request, response) => {
@@ -48,9 +48,14 @@ export async function serve(root) {
     createReadStream(file).pipe(response)
   })
   await new Promise((done) => server.listen(0, '127.0.0.1', done))
+  const origin = `http://127.0.0.1:${server.address().port}`
   return {
-    origin: `http://127.0.0.1:${server.address().port}`,
-    report: (id) => new Promise((done) => waiting.set(id, done)),
+    origin,
+    report() {
+      const id = `${waiting.size}`
+      const said = new Promise((done) => waiting.set(id, done))
+      return { to: `${origin}/report?${id}`, said }
+    },
     close() {
       server.closeAllConnections()
       server.close()

@@ -1,0 +1,7 @@
+// A process's part of `npm run bits`: Node, Deno, Bun. Its argument: options of init, as JSON.
+
+import { bits } from './models.mjs'
+
+const options = JSON.parse(process.argv[2])
+const lanewise = await import('wide' in options ? 'lanewise/node' : 'lanewise')
+console.log(JSON.stringify(await bits(lanewise, options)))

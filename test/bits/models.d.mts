@@ -1,1 +1,0 @@
-export function hashes(lanewise: object, steps: number): Promise<Record<string, string>>
