@@ -61,18 +61,22 @@ function mixRow(kind: i32, out: usize, a: usize, b: usize, c: usize, d: usize, n
   }
 }
 
-/** Stores two vectors; of the last ones of a row, where `end` says so, their first `left` elements. `end` is a constant:
- *  pairs of stores that only a branch of the rest has abort V8's 256-bit pass (Node 24, "unreachable code"). */
+/** Stores two vectors, or where `end`, a constant, says so their first `left` elements. Were it a test of `left` at run time,
+ *  V8's 256-bit pass would join vectors that another branch takes apart again, and abort (Node 24, "unreachable code"). */
 // @ts-ignore: decorator
 @inline
 function put(end: bool, left: i32, p: usize, v0: v128, v1: v128): void {
   if (end) {
-    storeLanes(p, v0, left)
-    storeLanes(p + 16, v1, left - 4)
+    storeRest(p, v0, v1, left)
   } else {
     v128.store(p, v0)
     v128.store(p, v1, 16)
   }
+}
+
+function storeRest(p: usize, v0: v128, v1: v128, left: i32): void {
+  storeLanes(p, v0, left)
+  storeLanes(p + 16, v1, left - 4)
 }
 
 /** d σ', given y = σ. */
