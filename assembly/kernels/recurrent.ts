@@ -4,7 +4,8 @@
 //
 //   each step    products = h_before · W_hhᵀ  [batch, G H], from weights packed once; then the gates, row by row
 //
-// Rows of x, h, … are one step of one sequence: row t batch + b, or b steps + t with batchFirst; the products
+// Rows of x, h, … are one step of one sequence: row t ahead + b apart, where [steps, batch, …] has ahead = batch and apart = 1,
+// and [batch, steps, …] ahead = 1 and apart = steps; a command may so take some of the sequences of a batch. The products
 // read and write them where they are. `reverse` runs from the last step to the first. Row of G gates: one after the
 // other, H wide. h0, c0: [batch, H], 0 where absent; W_hh: [G H, H].
 //
@@ -20,9 +21,8 @@ import { relu as reluOf, sigmoid as sigmoidOf, tanh as tanhOf } from './activati
 /** The row of sequence b at the s-th step that is run. */
 // @ts-ignore: decorator
 @inline
-function rowOf(s: i32, b: i32, batch: i32, steps: i32, batchFirst: i32, reverse: i32): i32 {
-  const t = reverse ? steps - 1 - s : s
-  return batchFirst ? b * steps + t : t * batch + b
+function rowOf(s: i32, b: i32, steps: i32, ahead: i32, apart: i32, reverse: i32): i32 {
+  return (reverse ? steps - 1 - s : s) * ahead + b * apart
 }
 
 /** Address of row r of an array of rows of `width` floats. */
@@ -96,29 +96,23 @@ function throughTanh(d: v128, y: v128, one: v128): v128 {
 /** sums [batch, G H] = F + the states before step s · W_hhᵀ; returns false, and leaves sums, where those are 0. */
 function recur(
   sums: usize, f: usize, ldf: usize, h: usize, h0: usize, packed: usize, buffer: usize,
-  s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+  s: i32, G: i32, batch: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32,
 ): bool {
   if (s == 0 && !h0) return false
-  const before = s > 0 ? rowAt(h, rowOf(s - 1, 0, batch, steps, batchFirst, reverse), H) : h0
-  const ld = s > 0 && batchFirst ? <usize>(steps * H) << 2 : <usize>H << 2
+  const before = s > 0 ? rowAt(h, rowOf(s - 1, 0, steps, ahead, apart, reverse), H) : h0
+  const ld = <usize>(s > 0 ? apart * H : H) << 2
   multiplyPacked(sums, <usize>(G * H) << 2, before, ld, packed, H, batch, G * H, H, buffer, f, ldf)
   return true
 }
 
-/** Bytes from one sequence to the next in an array of rows of `width`. */
-// @ts-ignore: decorator
-@inline
-function sequenceStep(width: i32, steps: i32, batchFirst: i32): usize {
-  return <usize>(batchFirst ? steps * width : width) << 2
-}
-
 /** carry [batch, H] = (add ? carry : 0) + the gates' gradients of step s · W_hh. */
 function carryBack(
-  carry: usize, dgates: usize, packed: usize, buffer: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, add: bool,
+  carry: usize, dgates: usize, packed: usize, buffer: usize, s: i32, G: i32, batch: i32, steps: i32, H: i32, ahead: i32,
+  apart: i32, reverse: i32, add: bool,
 ): void {
   const width = G * H
-  const from = rowAt(dgates, rowOf(s, 0, batch, steps, batchFirst, reverse), width)
-  const ld = sequenceStep(width, steps, batchFirst)
+  const from = rowAt(dgates, rowOf(s, 0, steps, ahead, apart, reverse), width)
+  const ld = <usize>(apart * width) << 2
   const ldc = <usize>H << 2
   multiplyPacked(carry, ldc, from, ld, packed, width, batch, H, width, buffer, add ? carry : 0, ldc)
 }
@@ -127,9 +121,9 @@ function carryBack(
 // @ts-ignore: decorator
 @inline
 function stateBefore(
-  h: usize, h0: usize, absent: usize, s: i32, b: i32, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+  h: usize, h0: usize, absent: usize, s: i32, b: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32,
 ): usize {
-  if (s > 0) return rowAt(h, rowOf(s - 1, b, batch, steps, batchFirst, reverse), H)
+  if (s > 0) return rowAt(h, rowOf(s - 1, b, steps, ahead, apart, reverse), H)
   return h0 ? rowAt(h0, b, H) : absent
 }
 
@@ -148,16 +142,16 @@ function copyOrZero(to: usize, from: usize, H: i32): void {
 /** h_t = tanh, or relu, of x_t + W_hh h_{t-1}.  h, x: [rows, H]. */
 export function rnn(
   h: Out, x: In, h0: OptionalIn, weight: In, buffer: Scratch,
-  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, relu: i32,
+  batch: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32, relu: i32,
 ): void {
   const packed = buffer + productBytes(batch, H)
   const sums = packed + packedBytes(H, H)
   packMatrix(packed, weight, <usize>H << 2, H, H, true)
   for (let s = 0; s < steps; s++) {
-    const first = rowAt(x, rowOf(s, 0, batch, steps, batchFirst, reverse), H)
-    const some = recur(sums, first, sequenceStep(H, steps, batchFirst), h, h0, packed, buffer, s, 1, batch, steps, H, batchFirst, reverse)
+    const first = rowAt(x, rowOf(s, 0, steps, ahead, apart, reverse), H)
+    const some = recur(sums, first, <usize>(apart * H) << 2, h, h0, packed, buffer, s, 1, batch, steps, H, ahead, apart, reverse)
     for (let b = 0; b < batch; b++) {
-      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const r = rowOf(s, b, steps, ahead, apart, reverse)
       const p = some ? rowAt(sums, b, H) : rowAt(x, r, H)
       if (relu) reluOf(rowAt(h, r, H), p, H)
       else tanhOf(rowAt(h, r, H), p, H)
@@ -181,7 +175,7 @@ function rnnPairBackward(end: bool, left: i32, relu: i32, to: usize, dr: usize, 
 /** dx: gradients of what goes into the activation; before: h_{t-1} beside it; dh0.  dx, before, dh, h: [rows, H]. */
 export function rnnBackward(
   dx: Out, before: Out, dh0: Out, dh: In, h: In, h0: OptionalIn, weight: In, buffer: Scratch,
-  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32, relu: i32,
+  batch: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32, relu: i32,
 ): void {
   const packed = buffer + productBytes(batch, H)
   const zeros = zeroRow(packed, H, H)
@@ -189,18 +183,18 @@ export function rnnBackward(
   memory.fill(dh0, 0, <usize>(batch * H) << 2)
   for (let s = steps - 1; s >= 0; s--) {
     for (let b = 0; b < batch; b++) {
-      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const r = rowOf(s, b, steps, ahead, apart, reverse)
       const dr = rowAt(dh, r, H)
       const yr = rowAt(h, r, H)
       const to = rowAt(dx, r, H)
       const carry = rowAt(dh0, b, H)
-      const last = stateBefore(h, h0, zeros, s, b, batch, steps, H, batchFirst, reverse)
+      const last = stateBefore(h, h0, zeros, s, b, steps, H, ahead, apart, reverse)
       const kept = rowAt(before, r, H)
       let j = 0
       for (; j + 8 <= H; j += 8) rnnPairBackward(false, 8, relu, to, dr, carry, yr, last, kept, j)
       if (j < H) rnnPairBackward(true, H - j, relu, to, dr, carry, yr, last, kept, j)
     }
-    if (s > 0 || h0) carryBack(dh0, dx, packed, buffer, s, 1, batch, steps, H, batchFirst, reverse, false)
+    if (s > 0 || h0) carryBack(dh0, dx, packed, buffer, s, 1, batch, steps, H, ahead, apart, reverse, false)
   }
 }
 
@@ -208,16 +202,16 @@ export function rnnBackward(
  *  h, c: [rows, H]; x: [rows, 4H], in the order i, f, g, o; gates: [rows, 5H], in the order i, f, g, o, tanh c. */
 export function lstm(
   h: Out, c: Out, gates: Out, x: In, h0: OptionalIn, c0: OptionalIn, weight: In, buffer: Scratch,
-  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+  batch: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32,
 ): void {
   const packed = buffer + productBytes(batch, H)
   const sums = packed + packedBytes(H, 4 * H)
   packMatrix(packed, weight, <usize>H << 2, H, 4 * H, true)
   for (let s = 0; s < steps; s++) {
-    const first = rowAt(x, rowOf(s, 0, batch, steps, batchFirst, reverse), 4 * H)
-    const some = recur(sums, first, sequenceStep(4 * H, steps, batchFirst), h, h0, packed, buffer, s, 4, batch, steps, H, batchFirst, reverse)
+    const first = rowAt(x, rowOf(s, 0, steps, ahead, apart, reverse), 4 * H)
+    const some = recur(sums, first, <usize>(apart * 4 * H) << 2, h, h0, packed, buffer, s, 4, batch, steps, H, ahead, apart, reverse)
     for (let b = 0; b < batch; b++) {
-      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const r = rowOf(s, b, steps, ahead, apart, reverse)
       const p = some ? rowAt(sums, b, 4 * H) : rowAt(x, r, 4 * H)
       const i = rowAt(gates, r, 5 * H)
       const f = at(i, H)
@@ -226,7 +220,7 @@ export function lstm(
       const u = at(o, H)
       const hr = rowAt(h, r, H)
       const cr = rowAt(c, r, H)
-      const last = stateBefore(c, c0, 0, s, b, batch, steps, H, batchFirst, reverse)
+      const last = stateBefore(c, c0, 0, s, b, steps, H, ahead, apart, reverse)
       sigmoidOf(i, p, 2 * H)
       tanhOf(g, at(p, 2 * H), H)
       sigmoidOf(o, at(p, 3 * H), H)
@@ -267,7 +261,7 @@ function lstmPairBackward(
  *  before, dh, h, c: [rows, H]; dcell: the gradient of the last c, [batch, H], 0 where absent. */
 export function lstmBackward(
   dx: Out, before: Out, dh0: Out, dc0: Out, dh: In, dcell: OptionalIn, h: In, c: In, gates: In, h0: OptionalIn, c0: OptionalIn,
-  weight: In, buffer: Scratch, batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+  weight: In, buffer: Scratch, batch: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32,
 ): void {
   const packed = buffer + productBytes(batch, 4 * H)
   const zeros = zeroRow(packed, 4 * H, H)
@@ -276,20 +270,20 @@ export function lstmBackward(
   copyOrZero(dc0, dcell, batch * H)
   for (let s = steps - 1; s >= 0; s--) {
     for (let b = 0; b < batch; b++) {
-      const r = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const r = rowOf(s, b, steps, ahead, apart, reverse)
       const dr = rowAt(dh, r, H)
       const to = rowAt(dx, r, 4 * H)
       const gr = rowAt(gates, r, 5 * H)
       const carry = rowAt(dh0, b, H)
       const cells = rowAt(dc0, b, H)
-      const lastCell = stateBefore(c, c0, zeros, s, b, batch, steps, H, batchFirst, reverse)
-      const last = stateBefore(h, h0, zeros, s, b, batch, steps, H, batchFirst, reverse)
+      const lastCell = stateBefore(c, c0, zeros, s, b, steps, H, ahead, apart, reverse)
+      const last = stateBefore(h, h0, zeros, s, b, steps, H, ahead, apart, reverse)
       const kept = rowAt(before, r, H)
       let j = 0
       for (; j + 8 <= H; j += 8) lstmPairBackward(false, 8, to, cells, gr, dr, carry, lastCell, last, kept, j, H)
       if (j < H) lstmPairBackward(true, H - j, to, cells, gr, dr, carry, lastCell, last, kept, j, H)
     }
-    if (s > 0 || h0) carryBack(dh0, dx, packed, buffer, s, 4, batch, steps, H, batchFirst, reverse, false)
+    if (s > 0 || h0) carryBack(dh0, dx, packed, buffer, s, 4, batch, steps, H, ahead, apart, reverse, false)
   }
 }
 
@@ -297,22 +291,22 @@ export function lstmBackward(
  *  h: [rows, H]; x: [rows, 3H], in the order r, z, n; bias: [3H]; gates: [rows, 4H], in the order r, z, n, m_n. */
 export function gru(
   h: Out, gates: Out, x: In, h0: OptionalIn, weight: In, bias: OptionalIn, buffer: Scratch,
-  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+  batch: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32,
 ): void {
   const packed = buffer + productBytes(batch, H)
   const sums = packed + packedBytes(H, 3 * H)
   packMatrix(packed, weight, <usize>H << 2, H, 3 * H, true)
   for (let s = 0; s < steps; s++) {
-    const some = recur(sums, bias, 0, h, h0, packed, buffer, s, 3, batch, steps, H, batchFirst, reverse)
+    const some = recur(sums, bias, 0, h, h0, packed, buffer, s, 3, batch, steps, H, ahead, apart, reverse)
     for (let b = 0; b < batch; b++) {
-      const row = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const row = rowOf(s, b, steps, ahead, apart, reverse)
       const xr = rowAt(x, row, 3 * H)
       const m = rowAt(sums, b, 3 * H)
       const r = rowAt(gates, row, 4 * H)
       const z = at(r, H)
       const n = at(z, H)
       const hr = rowAt(h, row, H)
-      const last = stateBefore(h, h0, 0, s, b, batch, steps, H, batchFirst, reverse)
+      const last = stateBefore(h, h0, 0, s, b, steps, H, ahead, apart, reverse)
       if (!some) copyOrZero(m, bias, 3 * H)
       memory.copy(at(n, H), at(m, 2 * H), <usize>H << 2)
       mixRow(Mix.sum, m, xr, m, m, m, 2 * H)
@@ -328,7 +322,9 @@ export function gru(
 /** Eight elements of a row of gruBackward from j on, or as many as are left. */
 // @ts-ignore: decorator
 @inline
-function gruPairBackward(end: bool, left: i32, tx: usize, tm: usize, gr: usize, dr: usize, carry: usize, last: usize, kept: usize, j: i32, H: i32): void {
+function gruPairBackward(
+  end: bool, left: i32, tx: usize, tm: usize, gr: usize, dr: usize, carry: usize, last: usize, kept: usize, j: i32, H: i32,
+): void {
   const one = constant(ONE, 0)
   const r = at(gr, j), z = at(r, H), n = at(z, H), m = at(n, H)
   const xr = at(tx, j), xz = at(xr, H), xn = at(xz, H)
@@ -357,7 +353,7 @@ function gruPairBackward(end: bool, left: i32, tx: usize, tm: usize, gr: usize, 
  *  dx, dm: [rows, 3H]; gates: [rows, 4H]; before, dh, h: [rows, H]. */
 export function gruBackward(
   dx: Out, dm: Out, before: Out, dh0: Out, dh: In, h: In, gates: In, h0: OptionalIn, weight: In, buffer: Scratch,
-  batch: i32, steps: i32, H: i32, batchFirst: i32, reverse: i32,
+  batch: i32, steps: i32, H: i32, ahead: i32, apart: i32, reverse: i32,
 ): void {
   const packed = buffer + productBytes(batch, 3 * H)
   const zeros = zeroRow(packed, 3 * H, H)
@@ -365,18 +361,18 @@ export function gruBackward(
   memory.fill(dh0, 0, <usize>(batch * H) << 2)
   for (let s = steps - 1; s >= 0; s--) {
     for (let b = 0; b < batch; b++) {
-      const row = rowOf(s, b, batch, steps, batchFirst, reverse)
+      const row = rowOf(s, b, steps, ahead, apart, reverse)
       const dr = rowAt(dh, row, H)
       const tx = rowAt(dx, row, 3 * H)
       const tm = rowAt(dm, row, 3 * H)
       const gr = rowAt(gates, row, 4 * H)
       const carry = rowAt(dh0, b, H)
-      const last = stateBefore(h, h0, zeros, s, b, batch, steps, H, batchFirst, reverse)
+      const last = stateBefore(h, h0, zeros, s, b, steps, H, ahead, apart, reverse)
       const kept = rowAt(before, row, H)
       let j = 0
       for (; j + 8 <= H; j += 8) gruPairBackward(false, 8, tx, tm, gr, dr, carry, last, kept, j, H)
       if (j < H) gruPairBackward(true, H - j, tx, tm, gr, dr, carry, last, kept, j, H)
     }
-    if (s > 0 || h0) carryBack(dh0, dm, packed, buffer, s, 3, batch, steps, H, batchFirst, reverse, true)
+    if (s > 0 || h0) carryBack(dh0, dm, packed, buffer, s, 3, batch, steps, H, ahead, apart, reverse, true)
   }
 }

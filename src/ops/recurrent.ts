@@ -59,7 +59,9 @@ export function recurrent(
   const cells = kind === 'lstm' ? empty(op, wide(1)) : null
   // What the backward needs of each step: an LSTM's four gates and tanh c, a GRU's three and W_hn h + b_hn.
   const gates = kind === 'lstm' || kind === 'gru' ? empty(op, wide(kind === 'lstm' ? 5 : 4)) : null
-  const sizes = [batch, steps, H, Number(batchFirst), Number(reverse)] as const
+  // Rows from a step to the next, and from a sequence to the next.
+  const [ahead, apart] = batchFirst ? [1, steps] : [batch, 1]
+  const sizes = [batch, steps, H, ahead, apart, Number(reverse)] as const
   const relu = Number(kind === 'relu')
   type Scratch = Parameters<Parameters<typeof withScratch>[2]>[0]
   const run = (floats: number, command: (buffer: Scratch) => Command) =>
