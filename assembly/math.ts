@@ -27,7 +27,7 @@ const EXP = memory.data<f32>([
   89, -104, 1.44269504, 12582912, 0.693359375, -2.12194440e-4, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
   1.6666665459e-1, 5.0000001201e-1, 1,
 ])
-const ONE: usize = EXP + 48
+export const ONE: usize = EXP + 48
 
 /** e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; the other parameters are the constants of EXP. */
 // @ts-ignore: decorator
@@ -152,34 +152,72 @@ export function log(x: v128): v128 {
 /** Where tanh changes its formula; Cephes tanhf. */
 const TANH = memory.data<f32>([0.625, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1])
 
-/** tanh x, given e = e^2|x|, of |x| with the sign put back: an odd polynomial below 0.625, 1 - 2 / (e + 1) above. */
+/** tanh x, given e = e^2|x|, of |x| with the sign put back: an odd polynomial below 0.625, 1 - 2 / (e + 1) above. The other
+ *  parameters are the constants of TANH, and 1. */
 // @ts-ignore: decorator
 @inline
-export function tanhOf(x: v128, e: v128): v128 {
+function tanhBy(x: v128, e: v128, edge: v128, c4: v128, c3: v128, c2: v128, c1: v128, c0: v128, one: v128): v128 {
   const a = f32x4.abs(x)
-  const one = constant(ONE, 0)
   const big = f32x4.sub(one, f32x4.div(f32x4.add(one, one), f32x4.add(e, one)))
   const z = f32x4.mul(a, a)
-  let p = horner(constant(TANH, 1), z, TANH, 2)
-  p = horner(p, z, TANH, 3)
-  p = horner(p, z, TANH, 4)
-  p = horner(p, z, TANH, 5)
+  let p = f32x4.add(f32x4.mul(c4, z), c3)
+  p = f32x4.add(f32x4.mul(p, z), c2)
+  p = f32x4.add(f32x4.mul(p, z), c1)
+  p = f32x4.add(f32x4.mul(p, z), c0)
   p = f32x4.add(f32x4.mul(f32x4.mul(p, z), a), a)
-  return v128.or(v128.bitselect(p, big, f32x4.lt(a, constant(TANH, 0))), v128.xor(x, a))
+  return v128.or(v128.bitselect(p, big, f32x4.lt(a, edge)), v128.xor(x, a))
 }
 
 /** Max error 1.33 ULP. */
 export function tanh(x: v128): v128 {
   const a = f32x4.abs(x)
-  return tanhOf(x, exp(f32x4.add(a, a)))
+  const e = exp(f32x4.add(a, a))
+  return tanhBy(
+    x, e, constant(TANH, 0), constant(TANH, 1), constant(TANH, 2), constant(TANH, 3), constant(TANH, 4), constant(TANH, 5), constant(ONE, 0),
+  )
+}
+
+/** out = tanh x on n elements, a multiple of 8; out, which is not x, holds e^2|x|. */
+export function tanhPairs(out: usize, x: usize, n: i32): void {
+  const edge = constant(TANH, 0)
+  const c4 = constant(TANH, 1)
+  const c3 = constant(TANH, 2)
+  const c2 = constant(TANH, 3)
+  const c1 = constant(TANH, 4)
+  const c0 = constant(TANH, 5)
+  const one = constant(ONE, 0)
+  const end = at(x, n)
+  for (; x < end; x += 32, out += 32) {
+    const y0 = tanhBy(v128.load(x), v128.load(out), edge, c4, c3, c2, c1, c0, one)
+    const y1 = tanhBy(v128.load(x, 16), v128.load(out, 16), edge, c4, c3, c2, c1, c0, one)
+    v128.store(out, y0)
+    v128.store(out, y1, 16)
+  }
 }
 
 /** 1 / (1 + e^-x), given e = e^-|x|, which cannot overflow: e / (1 + e) below 0. */
 // @ts-ignore: decorator
 @inline
-export function sigmoidOf(x: v128, e: v128): v128 {
-  const one = constant(ONE, 0)
+function sigmoidBy(x: v128, e: v128, one: v128): v128 {
   return f32x4.div(v128.bitselect(e, one, f32x4.lt(x, i32x4.splat(0))), f32x4.add(one, e))
+}
+
+// @ts-ignore: decorator
+@inline
+export function sigmoidOf(x: v128, e: v128): v128 {
+  return sigmoidBy(x, e, constant(ONE, 0))
+}
+
+/** out = σ(x) on n elements, a multiple of 8; out, which is not x, holds e^-|x|. */
+export function sigmoidPairs(out: usize, x: usize, n: i32): void {
+  const one = constant(ONE, 0)
+  const end = at(x, n)
+  for (; x < end; x += 32, out += 32) {
+    const y0 = sigmoidBy(v128.load(x), v128.load(out), one)
+    const y1 = sigmoidBy(v128.load(x, 16), v128.load(out, 16), one)
+    v128.store(out, y0)
+    v128.store(out, y1, 16)
+  }
 }
 
 /** Max error 2.40 ULP. */

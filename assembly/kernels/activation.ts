@@ -5,7 +5,9 @@
 // to the output, then the exponentials in their place, then the results.
 
 import { In, OptionalOut, Out } from '../abi'
-import { constant, exp, expm1Of, expPairs, log1p, NORMAL, normalTail, sigmoid as sigmoidAt, sigmoidOf, tanhOf } from '../math'
+import {
+  constant, exp, expm1Of, expPairs, log1p, NORMAL, normalTail, sigmoid as sigmoidAt, sigmoidOf, sigmoidPairs, tanh as tanhAt, tanhPairs,
+} from '../math'
 import { at, loadLanes, storeLanes, sumLanes } from '../simd'
 import { fourColumns } from './reduce'
 
@@ -63,7 +65,7 @@ function argument(kind: i32, x: v128, p: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function curve(kind: i32, x: v128, e: v128, p: v128, q: v128): v128 {
-  if (kind == Curve.tanh) return tanhOf(x, e)
+  if (kind == Curve.tanh) return tanhAt(x)
   if (kind == Curve.sigmoid) return sigmoidOf(x, e)
   if (kind == Curve.elu) return f32x4.mul(q, v128.bitselect(x, f32x4.mul(p, expm1Of(x, e)), positive(x)))
   if (kind == Curve.geluTanh) return f32x4.mul(x, sigmoidOf(x, e))
@@ -228,6 +230,11 @@ function draw(kind: i32, backward: bool, out: usize, dy: usize, x: usize, p: f32
         }
       }
       expPairs(at(out, i), at(kind == Curve.elu ? x : out, i), 0, end - i)
+    }
+    if (blocks && !backward && kind <= Curve.sigmoid) {
+      if (kind == Curve.tanh) tanhPairs(at(out, i), at(x, i), end - i)
+      else sigmoidPairs(at(out, i), at(x, i), end - i)
+      i = end
     }
     if (kind == Curve.gelu) {
       geluPairs(backward, at(out, i), at(dy, i), at(x, i), end - i)

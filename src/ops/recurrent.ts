@@ -57,8 +57,11 @@ export function recurrent(
   const projected = linear(x, weightIh, bias)
   const output = empty(op, wide(1))
   const cells = kind === 'lstm' ? empty(op, wide(1)) : null
-  const gates = kind === 'lstm' || kind === 'gru' ? empty(op, wide(4)) : null
-  const sizes = [batch, steps, H, Number(batchFirst), Number(reverse)] as const
+  // What the backward needs of each step: an LSTM's four gates and tanh c, a GRU's three and W_hn h + b_hn.
+  const gates = kind === 'lstm' || kind === 'gru' ? empty(op, wide(kind === 'lstm' ? 5 : 4)) : null
+  // Rows from a step to the next, and from a sequence to the next.
+  const [ahead, apart] = batchFirst ? [1, steps] : [batch, 1]
+  const sizes = [batch, steps, H, ahead, apart, Number(reverse)] as const
   const relu = Number(kind === 'relu')
   type Scratch = Parameters<Parameters<typeof withScratch>[2]>[0]
   const run = (floats: number, command: (buffer: Scratch) => Command) =>
@@ -80,7 +83,7 @@ export function recurrent(
     const before = empty(name, wide(1))
     const dh0 = empty(name, [batch, H])
     const dc0 = cells && empty(name, [batch, H])
-    run(productFloats(batch, G * H) + panelFloats(G * H, H), (buffer) => {
+    run(productFloats(batch, G * H) + panelFloats(G * H, H) + H, (buffer) => {
       if (cells && gates && dc0)
         return core.lstmBackward(
           ...([dx, before, dh0, dc0, dy, dcell, output, cells, gates, h0, c0, weightHh, buffer, ...sizes] as const),

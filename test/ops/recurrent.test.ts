@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, test } from 'vitest'
-import { ROWS } from '../../src/core/commands.ts'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
+import * as core from '../../src/core/commands.ts'
+import { Engine } from '../../src/core/engine.ts'
 import * as lw from '../../src/index.ts'
 import { add, nn, sum, type Tensor } from '../../src/index.ts'
 import { recurrent } from '../../src/ops/recurrent.ts'
@@ -142,14 +143,66 @@ test.each([
 ] as const)('%s: a sequence has the same bits in a batch larger than a block of rows', (_, Layer) => {
   lw.manualSeed(3)
   const layer = new Layer(3, 5)
-  const x = lw.uniform([2, ROWS + 5, 3], -1, 1).data()
+  const x = lw.uniform([2, core.ROWS + 5, 3], -1, 1).data()
   const run = (from: number, to: number): [number[], number[]] => {
-    const part = [0, 1].flatMap((t) => [...x.slice((t * (ROWS + 5) + from) * 3, (t * (ROWS + 5) + to) * 3)])
+    const part = [0, 1].flatMap((t) => [...x.slice((t * (core.ROWS + 5) + from) * 3, (t * (core.ROWS + 5) + to) * 3)])
     const input = lw.tensor(part, { shape: [2, to - from, 3], requiresGrad: true })
     const { output } = layer.forward(input)
     sum(output).backward()
     const tail = (y: Tensor): number[] => [...lw.slice(y, null, { start: -2 }).data()]
     return [tail(output), tail(input.grad as Tensor)]
   }
-  expect(run(0, ROWS + 5)).toEqual(run(ROWS + 3, ROWS + 5))
+  expect(run(0, core.ROWS + 5)).toEqual(run(core.ROWS + 3, core.ROWS + 5))
+})
+
+// What threads do: a command becomes several, each on some of the sequences.
+test.each(
+  (['tanh', 'lstm', 'gru'] as const).flatMap((kind) => [false, true].map((batchFirst) => ({ kind, batchFirst }))),
+)('%j: commands on some sequences each give the bits of one on all', ({ kind, batchFirst }) => {
+  const [T, B, I, H] = [4, 7, 3, 5]
+  const run = (): number[][] => {
+    lw.manualSeed(5)
+    const make = (...shape: number[]) => lw.tensor(lw.uniform(shape, -1, 1).data(), { shape, requiresGrad: true })
+    const x = batchFirst ? make(B, T, I) : make(T, B, I)
+    const rows = gates[kind] * H
+    const weights = { weightIh: make(rows, I), weightHh: make(rows, H), biasIh: make(rows), biasHh: make(rows) }
+    const states = [make(B, H), kind === 'lstm' ? make(B, H) : null] as const
+    const { output, hidden, cell } = recurrent({ kind, batchFirst, reverse: false }, x, weights, ...states)
+    sum(everything(output, hidden, cell)).backward()
+    const inputs = [x, ...Object.values(weights), ...states].filter((t) => t !== null)
+    return [output, ...inputs.map((t) => t.grad as Tensor)].map((t) => [...t.data()])
+  }
+  const whole = run()
+  let parts = 0
+  const { runNow } = Engine.prototype
+  const spy = vi.spyOn(Engine.prototype, 'runNow').mockImplementation(function (this: Engine, command) {
+    const places = (core as unknown as Record<string, Record<string, number>>)[`${command.kernel.name}Args`]
+    if (places?.apart === undefined) return runNow.call(this, command)
+    const names = Object.keys(places)
+    const apart = command.args[places.apart] as number
+    for (const [from, to] of [
+      [0, 4],
+      [4, B],
+    ] as const) {
+      const args = command.args.map((arg, i) => {
+        const name = names[i] as string
+        if (name === 'batch') return to - from
+        if (
+          ['weight', 'bias', 'buffer'].includes(name) ||
+          arg === null ||
+          typeof arg !== 'object' ||
+          !('storage' in arg)
+        )
+          return arg
+        const width = ['h0', 'c0', 'dh0', 'dc0', 'dcell'].includes(name) ? H : (apart * arg.storage.bytes) / (T * B * 4)
+        return { storage: arg.storage, offset: arg.offset + 4 * from * width }
+      })
+      parts++
+      runNow.call(this, { ...command, args })
+    }
+  })
+  const split = run()
+  spy.mockRestore()
+  expect(parts).toBe(4)
+  expect(split).toEqual(whole)
 })
