@@ -26,6 +26,7 @@ const modules: BuildOptions = {
       ...namespaces,
       io: 'src/io/index.ts',
       learn: 'src/learn/index.ts',
+      worker: 'src/worker/index.ts',
       node: 'src/node/index.ts',
       'kernels/node': 'src/kernels/node.ts',
       'kernels/web': 'src/kernels/web.ts',

@@ -17,6 +17,8 @@ const budgets = {
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+const entry = (id) => `${root}dist/${id.slice('lanewise/'.length) || 'index'}.js`
+
 /** The script that a page gets from `code`, which imports from 'lanewise', as Vite makes it. */
 export async function bundle(code) {
   const { output } = await build({
@@ -33,7 +35,7 @@ export async function bundle(code) {
       {
         name: 'entry',
         enforce: 'pre',
-        resolveId: (id) => (id === 'entry' ? '\0entry' : id === 'lanewise' ? `${root}dist/index.js` : null),
+        resolveId: (id) => (id === 'entry' ? '\0entry' : /^lanewise($|\/)/.test(id) ? entry(id) : null),
         load: (id) => (id === '\0entry' ? code : null),
       },
     ],

@@ -24,6 +24,18 @@ test('the example of README.md prints what stands below it', () => {
   expect(code.trim().split('\n').length).toBeLessThanOrEqual(30)
 })
 
+test('the training in a Worker of README.md prints what stands below it', () => {
+  const section = readFileSync('README.md', 'utf8').match(/## In a Worker\n([\s\S]*?)\n## /)?.[1] as string
+  const [train, page, output] = [...section.matchAll(/```(?:js|text)\n([\s\S]*?)```/g)].map(
+    ([, code]) => code as string,
+  )
+  // What a page has, and Node has elsewhere.
+  const threads = "from 'node:worker_threads'\n"
+  writeFileSync('build/train.js', `import { parentPort } ${threads}globalThis.self = parentPort\n${train}`)
+  writeFileSync('build/page.js', `import { Worker } ${threads}console.debug = () => {}\n${page}`)
+  expect(execFileSync(process.execPath, ['build/page.js'], { encoding: 'utf8' })).toBe(output)
+})
+
 const start = (...args: string[]) =>
   execFileSync('npx', ['tsx', 'examples/mnist/main.ts', ...args], {
     encoding: 'utf8',

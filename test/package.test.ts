@@ -112,6 +112,7 @@ import { Accuracy } from 'lanewise/metrics'
 import { Linear } from 'lanewise/nn'
 import { type NodeInitOptions, init as initNode } from 'lanewise/node'
 import { SGD } from 'lanewise/optim'
+import { type Context, serve, Training } from 'lanewise/worker'
 import * as page from 'lanewise/lanewise.min.js'
 
 const options: InitOptions = { maxMemory: 2 ** 24 }
@@ -130,7 +131,18 @@ const value: number = step(tensor([[1, 2]]), tensor([0], { dtype: 'i32' })).item
 // @ts-expect-error: not a number of features
 new Linear('2', 3)
 model.loadStateDict(readSafetensors(writeSafetensors(model.stateDict())).tensors)
-export const found: [number, Accuracy] = [value, new Accuracy()]
+const train = async function* ({ steps }: { steps: number }, { share }: Context) {
+  share(model)
+  for (let i = 0; i < steps; i++) yield { loss: 1 }
+  return 'done'
+}
+serve(train)
+const training = new Training<typeof train>(new Worker('train.js', { type: 'module' }))
+const end: string | undefined = await training.start({ steps: 2 }, { onProgress: ({ loss }) => loss.toFixed(2) })
+model.loadStateDict(await training.weights())
+// @ts-expect-error: no option of this training
+training.start({ rate: 1 })
+export const found: [string | undefined, number, Accuracy] = [end, value, new Accuracy()]
 `,
     )
     const options = ['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--target', 'es2022', '--types', '']

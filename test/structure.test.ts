@@ -30,6 +30,7 @@ const allowed: Record<string, string[]> = {
   optim: ['core', 'tensor'],
   data: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
   io: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
+  worker: ['tensor/types.ts'],
   node: ['index.ts', 'core', 'threads', 'node:fs', 'node:os', 'node:v8', 'node:worker_threads'],
 }
 

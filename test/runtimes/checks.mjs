@@ -59,24 +59,25 @@ export function checks(context) {
   }
   /** Puts the watching page into a folder that is served by others. */
   const withWatcher = (root) => {
-    for (const file of ['watch.html', 'watch.js']) cpSync(join(folder, 'app', file), join(root, file))
+    for (const file of ['watch.html', 'watch.js', 'buttons.js', 'frames.js'])
+      cpSync(join(folder, 'app', file), join(root, file))
   }
-  async function fromVite(server, until, flags) {
+  async function fromVite(server, what) {
     try {
-      return await watched('', { page: '/', until, flags }, server.origin)
+      return await watched('', { page: '/', ...what }, server.origin)
     } finally {
       await server.close()
     }
   }
   const pagesOfVite = {
-    async preview(root, until, flags) {
+    async preview(root, what) {
       const server = await vitePreview(root)
       withWatcher(join(root, 'dist'))
-      return fromVite(server, until, flags)
+      return fromVite(server, what)
     },
-    async viteDev(root, until) {
+    async viteDev(root, what) {
       withWatcher(root)
-      return fromVite(await viteDev(root), until)
+      return fromVite(await viteDev(root), what)
     },
   }
   const inBrowser = (name, path, prepare) => async () => {
@@ -235,6 +236,6 @@ export function checks(context) {
     Runtimes: { columns: ['Runtime', 'Version', 'SIMD', 'Relaxed', 'Threads'], rows: runtimes },
     'Bad input': { columns: ['Check'], rows: refusals },
     Examples: { columns: ['Check'], rows: exampleChecks(context, { ...watch, ...pagesOfVite, deno }) },
-    Figures: { columns: ['Check', 'Measured', 'Limit'], rows: figureChecks(context, watch) },
+    Figures: { columns: ['Check', 'Measured', 'Limit'], rows: figureChecks(context, { ...watch, ...pagesOfVite }) },
   }
 }

@@ -80,11 +80,27 @@ export function exampleChecks(context, { watched, preview, viteDev, deno }) {
     },
     'examples/vite-page, built': async () => {
       const cwd = await installed(context, 'vite-page')
-      return drawn(await preview(cwd, 'done'), /^step 3000 of 3000, loss 0\.0\d+$/)
+      return drawn(await preview(cwd, { until: 'done' }), /^step 3000 of 3000, loss 0\.0\d+$/)
     },
     'examples/vite-page, vite dev': async () => {
       const cwd = await installed(context, 'vite-page')
-      return drawn(await viteDev(cwd, 'done'), /^step 3000 of 3000, loss 0\.0\d+$/)
+      return drawn(await viteDev(cwd, { until: 'done' }), /^step 3000 of 3000, loss 0\.0\d+$/)
+    },
+    'examples/worker: every button, in Chromium': async () => {
+      const cwd = await installed(context, 'worker')
+      await run(join(context.root, 'node_modules/.bin/tsc'), ['--project', cwd])
+      const [told] = await preview(cwd, { until: 'step', script: 'buttons' })
+      const { paused, while: held, resumed, saved, stopped, continued, again, text, colours } = told
+      return failures(
+        [paused > 0 && held === paused, `step ${paused} when paused, ${held} later`],
+        [resumed > paused, `step ${resumed} after the pause at ${paused}`],
+        // 669 706 parameters, and a header.
+        [saved > 4 * 669_706 && saved < 4 * 669_706 + 2000, `weights of ${saved} bytes`],
+        [/^ended after step \d+, [\d.]+ % of new digits right$/.test(stopped), stopped],
+        [continued.loss < again.loss / 2, `loss ${continued.loss} from weights, ${again.loss} without`],
+        [/^step \d+ of 5000, loss [\d.]+, [\d.]+ ms a step$/.test(text), text],
+        [colours.every((count) => count > 5), `canvases of ${colours} colours`],
+      )
     },
     'examples/cdn-page': async () => {
       const { version } = JSON.parse(readFileSync(join(context.root, 'package.json'), 'utf8'))
@@ -98,7 +114,7 @@ export function exampleChecks(context, { watched, preview, viteDev, deno }) {
       const cwd = await installed(context, 'vite-page')
       const told = [
         ...(await watched('/plain', { page, until: 'failed', flags: NO_SIMD })),
-        ...(await preview(cwd, 'failed', NO_SIMD)),
+        ...(await preview(cwd, { until: 'failed', flags: NO_SIMD })),
       ]
       return failures(
         ...told.map(({ text }) => [text.startsWith('init: this engine has no WebAssembly SIMD'), `shows "${text}"`]),

@@ -1,7 +1,7 @@
-// watch.html?{ page, until, times, to }: loads `page` in a frame, waits until its root element has what `until` names (a
+// watch.html?{ page, until, times, script, to }: loads `page` in a frame, waits until its root element has what `until` names (a
 // data attribute, or one that is below a number), and tells what it shows; `times` times.
 
-const { page, until, below, times = 1, to } = JSON.parse(decodeURIComponent(location.search.slice(1)))
+const { page, until, below, times = 1, script, to } = JSON.parse(decodeURIComponent(location.search.slice(1)))
 
 async function visit() {
   const frame = document.createElement('iframe')
@@ -12,7 +12,9 @@ async function visit() {
   const there = () => found() !== undefined && (below === undefined || Number(found()) < below)
   while (!there()) await new Promise((wake) => setTimeout(wake, 20))
   const { contentDocument: content, contentWindow: view } = frame
+  const more = script && (await (await import(`./${script}.js`)).default(view))
   const shown = {
+    ...more,
     text: content.querySelector('output')?.textContent ?? '',
     colours: [...content.querySelectorAll('canvas')].map(coloursOf),
     firstStep: view.performance.getEntriesByName('first step')[0]?.startTime,

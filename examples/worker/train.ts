@@ -1,0 +1,4 @@
+import { serve } from 'lanewise/worker'
+import { train } from './training.ts'
+
+serve(train)
