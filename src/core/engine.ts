@@ -187,8 +187,8 @@ export interface Machine {
   readonly eagerAlone?: boolean
 }
 
-/** Two threads, mlp-small, Node 20: see ARCHITECTURE.md. */
-const LEAST_PART_NS = 5000
+/** What it takes to find a part, and to wait for the last of a stage, is a few tenths of this. */
+const LEAST_PART_NS = 1000
 
 /** Loads the wasm core; await it once, before anything else. Calls after that return at once, and ignore what their
  *  options ask for; after one that threw, the next begins anew.

@@ -115,14 +115,19 @@ export class Team {
 
   /** What the threads do at the same time, for the commands of a program. */
   stages(commands: readonly Command[]): Stage[] {
-    return this.size === 1
-      ? stagesOf(commands, { threads: 1, least: 1, twin: (scratch) => scratch })
-      : stagesOf(commands, { ...this.#sharing, twin: (scratch) => scratch.twin() })
+    const alone = this.size === 1 || !this.#worthwhile(commands)
+    const twin = (scratch: Storage) => scratch.twin()
+    return stagesOf(commands, alone ? { threads: 1, least: 1, twin } : { ...this.#sharing, twin })
+  }
+
+  #worthwhile(commands: readonly Command[]): boolean {
+    return costOf(commands) >= LEAST_PARTS * this.#sharing.least
   }
 
   /** One command in parts, at once; false where it is for one thread. */
   runNow(command: Command): boolean {
-    if (this.size === 1 || this.#eagerAlone || bytesOf(command) < EAGER_BYTES) return false
+    if (this.size === 1 || this.#eagerAlone || bytesOf(command) < EAGER_BYTES || !this.#worthwhile([command]))
+      return false
     const own: Storage[] = []
     const twin = ({ bytes, owner }: Storage) => {
       const scratch = Storage.held(this.#memory, bytes, owner)
@@ -211,6 +216,15 @@ export class Team {
   }
 }
 
+/** A program is shared out when it has the work of as many parts as this. What a thread has just written is slow to come
+ *  to another: with 37 µs a step (128-64-10, batch 32, Adam) two threads gain nothing, with 68 µs (256-64-10) a fifth. All
+ *  of such a program is cut or nothing: products alone, and not the update, made both slower. */
+const LEAST_PARTS = 50
+
+/** Nanoseconds of what can be cut, on one thread. */
+const costOf = (commands: readonly Command[]): number =>
+  commands.reduce((sum, command) => sum + (cutOf(command)?.cost ?? 0), 0)
+
 /** Bytes of operands from which an eager command may be worth the while: telling costs a microsecond, too. */
 const EAGER_BYTES = 2 ** 15
 
@@ -250,7 +264,7 @@ export class TeamProgram {
     this.#memory = memory
     this.#stages = stages
     this.#held = held
-    this.#cost = stages.flat(2).reduce((sum, { command }) => sum + (cutOf(command)?.cost ?? 0), 0)
+    this.#cost = costOf(stages.flat(2).map(({ command }) => command))
     const lists = stages.flat().map((part) => part.map(({ command }) => command))
     const tableWords = 1 + stages.length + Part.words * lists.length
     const sizes = lists.map(encodedWords)

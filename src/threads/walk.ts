@@ -63,8 +63,8 @@ export interface Walker {
  *  finds it awake. Sleeping and waking takes about 0.02 to 0.05. */
 const SPIN_WITHIN_MS = 0.1
 const SPIN_BETWEEN_MS = 0.2
-/** Looks at what others have not begun before it is taken from them. */
-const PATIENCE = 64
+/** Looks at what others have not begun before it is taken from them: a few microseconds. */
+const PATIENCE = 1000
 
 /** Looks until `come` or for `ms`; whether it came. */
 function spin(ms: number, come: () => boolean): boolean {
@@ -84,11 +84,10 @@ export function walk(walker: Walker, table: number, run: number, lost: (owner: n
   for (let s = 0; s < stages; s++) {
     const parts = words[at++] as number
     if (self < parts) take(walker, at + Part.words * self, run)
-    // The others have the same program before them: what is theirs is warm in their caches.
-    if (parts > 1 || self > 0) {
-      for (let i = 0; i < PATIENCE && !begun(words, at, parts, run); i++);
-    }
-    for (let i = 0; i < parts; i++) take(walker, at + Part.words * ((self + i) % parts), run)
+    // The others have the same program before them, and what is theirs is warm in their caches. The first thread is
+    // awake: what is its own is never taken from it.
+    for (let i = 0; i < PATIENCE && !begun(words, at, parts, run); i++);
+    for (let i = 1; i < parts; i++) take(walker, at + Part.words * i, run)
     if (!finish(walker, at, parts, run, lost)) return false
     if (Atomics.load(words, control + Control.refused) === run) return false
     at += Part.words * parts
@@ -113,7 +112,7 @@ export function wake(words: Int32Array, control: number): void {
 }
 
 function begun(words: Int32Array, at: number, parts: number, run: number): boolean {
-  for (let i = 0; i < parts; i++) if (after(run, Atomics.load(words, at + Part.words * i + Part.claimed))) return false
+  for (let i = 1; i < parts; i++) if (after(run, Atomics.load(words, at + Part.words * i + Part.claimed))) return false
   return true
 }
 
