@@ -4,21 +4,24 @@ import { readFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { CHANGED, hashes, STEPS } from './bits/app/models.mjs'
 
-/** The hashes of a fresh core with tiles of the given width. */
-async function withTiles(tileColumns: 8 | 16, steps: number): Promise<Record<string, string>> {
+/** The hashes of a fresh core. */
+async function train(steps: number, tileColumns: 8 | 16, threads: number): Promise<Record<string, string>> {
   vi.resetModules()
-  const { initOn } = await import('../src/core/engine.ts')
-  await initOn({ tileColumns }, {})
-  return hashes(await import('../src/index.ts'), steps)
+  const { dispose, initOn, threads: running } = await import('../src/core/engine.ts')
+  await initOn({ tileColumns }, { threads })
+  const found = await hashes(await import('../src/index.ts'), steps)
+  expect(running().count).toBe(threads)
+  await dispose()
+  return found
 }
 
-test('trainings have the bits that are checked in', { timeout: 120_000 }, async () => {
-  const found = await withTiles(8, STEPS)
+test.each([1, 2])('trainings have the bits that are checked in, threads: %i', { timeout: 120_000 }, async (threads) => {
+  const found = await train(STEPS, 8, threads)
   expect(found, CHANGED).toEqual(JSON.parse(readFileSync('test/bits/hashes.json', 'utf8')))
 })
 
 test('tiles of 8 and of 16 columns give the same bits', async () => {
-  const narrow = await withTiles(8, 12)
+  const narrow = await train(12, 8, 1)
   expect(Object.keys(narrow)).toEqual(['mlp', 'cnn', 'gpt', 'mixed'])
-  expect(await withTiles(16, 12)).toEqual(narrow)
+  expect(await train(12, 16, 1)).toEqual(narrow)
 })

@@ -274,7 +274,7 @@ const attention = (...operands: readonly (readonly [name: string, index: number]
     const dims = args.list('dims')
     const [batch, heads, T, S, D, Dv] = dims as readonly number[] & Record<0 | 1 | 2 | 3 | 4 | 5, number>
     // Parts would draw the same numbers.
-    if (args.number('dropout') > 0) return null
+    if ((args.get('dropout') as number) > 0) return null
     const axis = batch > 1 ? 0 : 1
     const units = dims[axis] as number
     const rows = [T, S, S, T]

@@ -46,15 +46,15 @@ async function compare(runs) {
   const models = Object.keys(expected)
   const seen = Object.fromEntries(models.map((model) => [model, new Set()]))
   let passed = 0
-  for (const { name, runtime, threads, got, train } of runs) {
+  for (const { name, threads, asked, train } of runs) {
     const started = performance.now()
     try {
-      const found = await train({})
-      if (found.threads !== got(threads))
-        throw new Error(`of ${threads} threads asked ${found.threads} run, expected ${got(threads)}`)
+      const found = await train({ threads: asked })
+      if (found.count !== threads)
+        throw new Error(`of ${asked} threads ${found.count} run, expected ${threads}: ${found.reason}`)
       for (const model of models) {
         const sha = found.hashes[model]
-        console.log(`bits ${runtime} ${found.threads} ${model} ${sha}`)
+        console.log(`bits ${name} ${model} ${sha}`)
         seen[model].add(sha)
         if (sha === expected[model]) passed++
       }
@@ -83,8 +83,8 @@ let server
 try {
   cpSync(here('app'), join(folder, 'bits'), { recursive: true })
   server = await serve(folder)
-  const all = Object.entries(runtimes({ folder, server })).flatMap(([runtime, { asked, ...rest }]) =>
-    asked.map((threads) => ({ name: `${runtime} ${threads}`, runtime, threads, ...rest })),
+  const all = Object.entries(runtimes({ folder, server })).flatMap(([runtime, { threads, asked, train }]) =>
+    threads.map((count) => ({ name: `${runtime} ${count}`, threads: count, asked: asked ?? count, train })),
   )
   const runs = all.filter(({ name }) => name.includes(only))
   if (runs.length === 0) {

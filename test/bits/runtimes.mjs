@@ -5,25 +5,22 @@ import { ask, workerd } from '../runtimes/edge.mjs'
 import { run } from '../runtimes/processes.mjs'
 import { bun, deno, denoRun, node, nodes } from '../runtimes/project.mjs'
 
-/** How many threads are asked for where there are threads: in a process, and in a page. */
-const THREADS = [1]
-const PAGE_THREADS = [1]
-/** How many are asked for where there are none. */
-const REFUSED = [1]
+/** With how many threads: in a process, and in a page that may have them. */
+const THREADS = [1, 2, 3, 4, 7]
+const PAGE_THREADS = [1, 2, 4]
+/** Where one comes to run, though two are asked for. */
+const ALONE = { threads: [1], asked: 2 }
 /** The Nodes with V8's 256-bit pass. */
 const WIDE = [24]
 /** For one run, with more threads than cores, on a busy machine. */
 const TIMEOUT = 180_000
 
-const same = (threads) => threads
-const one = () => 1
-
-/** The runtimes by name: `asked` counts of threads, of which `got` come to run, and train(options), which tells what
- *  `bits` of app/models.mjs finds after init(options). `folder`: a project with the package, and app as the folder bits. */
+/** The runtimes by name: with how many `threads` to train, in turn; how many are `asked` for, where that is another
+ *  number; and train(options), which tells what `bits` of app/models.mjs finds after init(options). `folder`: a project
+ *  with the package, and with app as its folder bits. */
 export function runtimes({ folder, server }) {
   const inProcess = (command, words = [], more = {}) => ({
-    asked: THREADS,
-    got: same,
+    threads: THREADS,
     async train(options) {
       const args = [...words, 'bits/process.mjs', JSON.stringify({ ...options, ...more })]
       const env = { ...process.env, HOME: folder }
@@ -38,8 +35,8 @@ export function runtimes({ folder, server }) {
     return found
   }
   const inBrowser = (name, browser) => ({
-    [name]: { asked: REFUSED, got: one, train: inPage(browser, 'plain') },
-    [`${name}-isolated`]: { asked: PAGE_THREADS, got: same, train: inPage(browser, 'isolated') },
+    [name]: { ...ALONE, train: inPage(browser, 'plain') },
+    [`${name}-isolated`]: { threads: PAGE_THREADS, train: inPage(browser, 'isolated') },
   })
   const inNode = (version) => ({
     [`node${version}`]: inProcess(node(version)),
@@ -50,8 +47,7 @@ export function runtimes({ folder, server }) {
     deno: inProcess(deno, denoRun),
     bun: inProcess(bun),
     workerd: {
-      asked: REFUSED,
-      got: one,
+      ...ALONE,
       train: async (options) =>
         ask(await workerd(folder, 'bits/fetch.js', 'workerd'), { method: 'POST', body: JSON.stringify(options) }),
     },
