@@ -13,7 +13,7 @@ beforeEach(async () => {
 
 const major = Number(process.versions.node.split('.')[0])
 const built = (process.config as { variables: Record<string, unknown> }).variables.v8_enable_wasm_simd256_revec === 1
-const able = process.arch === 'x64' && major === 24 && built
+const able = process.arch === 'x64' && [24, 26].includes(major) && built
 
 test('wide: true works where this Node can, and says why where it cannot', async () => {
   if (able) await lw.init({ wide: true })
@@ -22,7 +22,7 @@ test('wide: true works where this Node can, and says why where it cannot', async
   expect(lw.tensor([1, 2]).add(1).tolist()).toEqual([2, 3])
 })
 
-// Needs a Node that can: npm run test:wide runs it on Node 24.
+// Needs a Node that can: npm run test:wide runs it on Node 24 and 26.
 test.skipIf(!able)('wide after an init of lanewise is refused too, and a failed one leaves no trace', async () => {
   await expect(lw.init({ wide: true, maxMemory: 1 })).rejects.toThrow('maxMemory is 1')
   const { init, runningOn } = await import('../src/core/engine.ts')
