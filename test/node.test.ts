@@ -40,11 +40,11 @@ test('wide after an init without it is refused, and the core goes on', async () 
 test('wrong options are named', async () => {
   await expect(lw.init({ wide: 'yes' as never })).rejects.toThrow("init: wide is yes, expected true, false or 'auto'")
   await expect(lw.init({ width: 2 } as never)).rejects.toThrow(
-    'init: unknown option width, expected wide, threads, maxMemory, wasm',
+    'init: unknown option width, expected wide, threads, precision, maxMemory, wasm',
   )
   for (const options of [null, 5])
     await expect(lw.init(options as never)).rejects.toThrow(
-      `init: options are ${options}, expected an object with wide, threads, maxMemory, wasm`,
+      `init: options are ${options}, expected an object with wide, threads, precision, maxMemory, wasm`,
     )
   await lw.init({ maxMemory: 2 ** 26 })
 })

@@ -3,7 +3,7 @@
 
 import { In, OptionalIn, Out } from '../abi'
 import { exp, log, log1p, sigmoid } from '../math'
-import { at, storeLanes } from '../simd'
+import { at, mulAdd, mulSub, storeLanes } from '../simd'
 
 enum Pair { squared, absolute, huber, entropy, logistic }
 
@@ -33,14 +33,14 @@ function value(kind: i32, x: v128, t: v128, parameter: v128): v128 {
     const zero = f32x4.splat(0)
     const off = f32x4.add(f32x4.max(x, zero), low)
     const on = f32x4.add(f32x4.max(f32x4.neg(x), zero), low)
-    return f32x4.add(f32x4.mul(f32x4.sub(one, t), off), f32x4.mul(f32x4.mul(parameter, t), on))
+    return mulAdd(f32x4.mul(f32x4.sub(one, t), off), f32x4.mul(parameter, t), on)
   }
   const e = f32x4.sub(x, t)
   if (kind == Pair.squared) return f32x4.mul(e, e)
   const a = f32x4.abs(e)
   if (kind == Pair.absolute) return a
   const q = f32x4.min(a, parameter)
-  return f32x4.mul(q, f32x4.sub(a, f32x4.mul(f32x4.splat(0.5), q)))
+  return f32x4.mul(q, mulSub(a, f32x4.splat(0.5), q))
 }
 
 /** g ∂loss/∂x. */

@@ -26,7 +26,7 @@ function whyNotWide(): string | null {
  *  compiled: modules compiled before stay as they are.
  *  Throws where wide is true and this Node cannot, or the core already runs without. */
 export async function init(options: NodeInitOptions = {}): Promise<void> {
-  checkOptions('init', options, ['wide', 'threads', 'maxMemory', 'wasm'])
+  checkOptions('init', options, ['wide', 'threads', 'precision', 'maxMemory', 'wasm'])
   const { wide = false, ...rest } = options
   if (wide !== true && wide !== false && wide !== 'auto')
     throw new TypeError(`init: wide is ${String(wide)}, expected true, false or 'auto'`)
