@@ -18,6 +18,8 @@
 //   Node 20    48 / 47   39 / 39   36 / 38   – / 44    – / 41      128-bit multiplications and additions alone: 48
 //   Node 24    48 / 48   46 / 47   – / 46    – / 44    – / 42
 //   its pass                                 73 / 85   81 / 86
+//   fast, 24   52 / 51                       44 / 50             for 128³ / 512³, with fused multiply-add
+//   its pass   61 / 57                       97 / 97             the limit of 8 sums that each wait 4 cycles
 //
 // The loop over strips lies inside: a call for each tile costs 38 instead of 48 at k = 32. Reading rows of A where they
 // are, instead of strips, costs 44 instead of 48 (four pointers more); k unrolled by 2 falls to 36 .. 41 on Node 20.

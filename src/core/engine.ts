@@ -18,14 +18,14 @@ export interface InitOptions {
    *  Default 1. */
   threads?: number | 'auto'
   /** 'reproducible', the default: the same bits on every engine. 'fast': products are added without being rounded first
-   *  (relaxed SIMD), up to a quarter faster; results differ in their last digits from those of 'reproducible', and from
+   *  (relaxed SIMD), 1.1 to 1.2 times as fast; results differ in their last digits from those of 'reproducible', and from
    *  engine to engine; an Error where the engine cannot. 'auto': fast where it is to be had, else reproducible.
    *  precision() tells which. */
   precision?: Precision | 'auto'
   /** Bytes that linear memory may reach; default 2 GiB, at most 4 GiB. With threads they are reserved at once. */
   maxMemory?: number
-  /** The core, kernels.wasm of this package (kernels-relaxed.wasm where it is to be fast), where it should not come from within the script: compiled, as bytes, as a
-   *  URL to fetch, or as the response that will bring it. */
+  /** The core, kernels.wasm of this package (to be fast: kernels-relaxed.wasm), where it should not come from within the
+   *  script: compiled, as bytes, as a URL to fetch, or as the response that will bring it. */
   wasm?: WasmSource | Promise<WasmSource>
 }
 
