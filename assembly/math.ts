@@ -5,7 +5,7 @@
 // Constants lie in memory and are loaded into all lanes where they are used: V8 makes a splat of a constant
 // from three instructions at each use, a load is one (gelu, Node 24: 1.68 → 1.24 ms for 768×512).
 
-import { at } from './simd'
+import { at, mulAdd, mulSub } from './simd'
 
 /** Constant i of a table in all lanes. */
 // @ts-ignore: decorator
@@ -18,7 +18,7 @@ export function constant(table: usize, i: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function horner(p: v128, z: v128, table: usize, i: usize): v128 {
-  return f32x4.add(f32x4.mul(p, z), constant(table, i))
+  return mulAdd(constant(table, i), p, z)
 }
 
 /** The bounds of exp, beyond which it is Infinity or 0; 1 / ln 2; what rounds to whole numbers when added; ln 2 in two parts, the
@@ -39,15 +39,15 @@ function expBy(
   // pmin and pmax keep NaN.
   const x = f32x4.pmax(f32x4.pmin(v, most), least)
   // 1.5 2^23 + n: the last bits are those of n. (nearest and trunc_sat are many instructions, and not paired by V8.)
-  const m = f32x4.add(f32x4.mul(x, inverse), rounder)
+  const m = mulAdd(rounder, x, inverse)
   const n = f32x4.sub(m, rounder)
-  const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, high)), f32x4.mul(n, low))
-  let p = f32x4.add(f32x4.mul(c5, r), c4)
-  p = f32x4.add(f32x4.mul(p, r), c3)
-  p = f32x4.add(f32x4.mul(p, r), c2)
-  p = f32x4.add(f32x4.mul(p, r), c1)
-  p = f32x4.add(f32x4.mul(p, r), c0)
-  p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), one)
+  const r = mulSub(mulSub(x, n, high), n, low)
+  let p = mulAdd(c4, c5, r)
+  p = mulAdd(c3, p, r)
+  p = mulAdd(c2, p, r)
+  p = mulAdd(c1, p, r)
+  p = mulAdd(c0, p, r)
+  p = f32x4.add(mulAdd(r, p, f32x4.mul(r, r)), one)
   // 2^n in two factors, since n reaches 128 and -150: their exponents are half n, rounded down, and the rest.
   const half = i32x4.shl(i32x4.shr_s(i32x4.shl(m, 9), 10), 23)
   const rest = i32x4.sub(i32x4.shl(m, 23), half)
@@ -104,7 +104,7 @@ export function expm1Of(x: v128, e: v128): v128 {
   p = horner(p, x, EXP, 9)
   p = horner(p, x, EXP, 10)
   p = horner(p, x, EXP, 11)
-  p = f32x4.add(f32x4.mul(p, f32x4.mul(x, x)), x)
+  p = mulAdd(x, p, f32x4.mul(x, x))
   const small = f32x4.le(f32x4.abs(x), f32x4.splat(0.34657359))
   return v128.bitselect(p, f32x4.sub(e, constant(ONE, 0)), small)
 }
@@ -140,9 +140,9 @@ export function log(x: v128): v128 {
   p = horner(p, r, LOG, 16)
   p = horner(p, r, LOG, 17)
   p = f32x4.mul(f32x4.mul(p, r), z)
-  p = f32x4.add(p, f32x4.mul(e, constant(LOG, 6)))
-  p = f32x4.sub(p, f32x4.mul(z, half))
-  let y = f32x4.add(f32x4.add(r, p), f32x4.mul(e, constant(LOG, 7)))
+  p = mulAdd(p, e, constant(LOG, 6))
+  p = mulSub(p, z, half)
+  let y = mulAdd(f32x4.add(r, p), e, constant(LOG, 7))
   y = v128.bitselect(x, y, f32x4.eq(x, f32x4.splat(Infinity)))
   y = v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(0)))
   const positive = f32x4.ge(x, f32x4.splat(0))
@@ -160,11 +160,11 @@ function tanhBy(x: v128, e: v128, edge: v128, c4: v128, c3: v128, c2: v128, c1: 
   const a = f32x4.abs(x)
   const big = f32x4.sub(one, f32x4.div(f32x4.add(one, one), f32x4.add(e, one)))
   const z = f32x4.mul(a, a)
-  let p = f32x4.add(f32x4.mul(c4, z), c3)
-  p = f32x4.add(f32x4.mul(p, z), c2)
-  p = f32x4.add(f32x4.mul(p, z), c1)
-  p = f32x4.add(f32x4.mul(p, z), c0)
-  p = f32x4.add(f32x4.mul(f32x4.mul(p, z), a), a)
+  let p = mulAdd(c3, c4, z)
+  p = mulAdd(c2, p, z)
+  p = mulAdd(c1, p, z)
+  p = mulAdd(c0, p, z)
+  p = mulAdd(a, f32x4.mul(p, z), a)
   return v128.or(v128.bitselect(p, big, f32x4.lt(a, edge)), v128.xor(x, a))
 }
 
@@ -249,7 +249,7 @@ export function erf(x: v128): v128 {
   const s = f32x4.mul(x, x)
   let r = horner(constant(ERF, 2), t, ERF, 3)
   const u = horner(constant(ERF, 4), t, ERF, 5)
-  r = f32x4.add(f32x4.mul(r, s), u)
+  r = mulAdd(u, r, s)
   r = horner(r, t, ERF, 6)
   r = horner(r, t, ERF, 7)
   r = horner(r, t, ERF, 8)
@@ -261,7 +261,7 @@ export function erf(x: v128): v128 {
   p = horner(p, s, ERF, 12)
   p = horner(p, s, ERF, 13)
   p = horner(p, s, ERF, 14)
-  p = f32x4.add(f32x4.mul(p, t), t)
+  p = mulAdd(t, p, t)
   // Beyond 4 the polynomial of e no longer falls.
   let y = v128.bitselect(p, large, f32x4.lt(t, constant(ERF, 0)))
   y = v128.bitselect(one, y, f32x4.gt(t, constant(ERF, 1)))
@@ -281,14 +281,14 @@ export const NORMAL = memory.data<f32>([
 export function normalTail(
   t: v128, e: v128, slope: v128, c7: v128, c6: v128, c5: v128, c4: v128, c3: v128, c2: v128, c1: v128, c0: v128, one: v128,
 ): v128 {
-  const w = f32x4.div(one, f32x4.add(one, f32x4.mul(t, slope)))
-  let p = f32x4.add(f32x4.mul(c7, w), c6)
-  p = f32x4.add(f32x4.mul(p, w), c5)
-  p = f32x4.add(f32x4.mul(p, w), c4)
-  p = f32x4.add(f32x4.mul(p, w), c3)
-  p = f32x4.add(f32x4.mul(p, w), c2)
-  p = f32x4.add(f32x4.mul(p, w), c1)
-  p = f32x4.add(f32x4.mul(p, w), c0)
+  const w = f32x4.div(one, mulAdd(one, t, slope))
+  let p = mulAdd(c6, c7, w)
+  p = mulAdd(c5, p, w)
+  p = mulAdd(c4, p, w)
+  p = mulAdd(c3, p, w)
+  p = mulAdd(c2, p, w)
+  p = mulAdd(c1, p, w)
+  p = mulAdd(c0, p, w)
   return f32x4.mul(f32x4.mul(e, w), p)
 }
 
@@ -301,9 +301,9 @@ const SIN = memory.data<f32>([
 function wave(a: v128, k: v128): v128 {
   const z = f32x4.mul(a, a)
   const s = horner(horner(constant(SIN, 0), z, SIN, 1), z, SIN, 2)
-  const sine = f32x4.add(f32x4.mul(f32x4.mul(s, z), a), a)
+  const sine = mulAdd(a, f32x4.mul(s, z), a)
   const c = horner(horner(constant(SIN, 3), z, SIN, 4), z, SIN, 5)
-  const cosine = f32x4.add(f32x4.sub(f32x4.mul(c, f32x4.mul(z, z)), f32x4.mul(z, constant(SIN, 6))), constant(ONE, 0))
+  const cosine = f32x4.add(mulSub(f32x4.mul(c, f32x4.mul(z, z)), z, constant(SIN, 6)), constant(ONE, 0))
   // The last bit of k, in the sign: odd quarters are cosines.
   const odd = i32x4.shr_s(i32x4.shl(k, 31), 31)
   return v128.xor(v128.bitselect(cosine, sine, odd), i32x4.shl(i32x4.shr_u(k, 1), 31))
@@ -312,7 +312,7 @@ function wave(a: v128, k: v128): v128 {
 /** sin(2πt), or cos(2πt) with `quarter` 1, for t in [0, 1]: exact reduction to an eighth of a turn. */
 export function sinTurn(t: v128, quarter: i32): v128 {
   const q = f32x4.nearest(f32x4.mul(t, f32x4.splat(4)))
-  const a = f32x4.mul(f32x4.sub(t, f32x4.mul(q, f32x4.splat(0.25))), f32x4.splat(6.28318531))
+  const a = f32x4.mul(mulSub(t, q, f32x4.splat(0.25)), f32x4.splat(6.28318531))
   return wave(a, i32x4.add(i32x4.trunc_sat_f32x4_s(q), i32x4.splat(quarter)))
 }
 

@@ -8,6 +8,22 @@ export function at(base: usize, i: i32): usize {
   return base + (<usize>i << 2)
 }
 
+/** sum + a b: rounded once in the fast core (where the engine fuses), twice in the other. */
+// @ts-ignore: decorator
+@inline
+export function mulAdd(sum: v128, a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum)
+  return f32x4.add(sum, f32x4.mul(a, b))
+}
+
+/** sum - a b, likewise. */
+// @ts-ignore: decorator
+@inline
+export function mulSub(sum: v128, a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, sum)
+  return f32x4.sub(sum, f32x4.mul(a, b))
+}
+
 /** Stores the first `count` (0..4) lanes of v. */
 export function storeLanes(p: usize, v: v128, count: i32): void {
   if (count >= 4) {

@@ -31,6 +31,9 @@ export const threaded = (n) =>
       kinds: impl.kinds.filter((kind) => kind !== 'cold'),
     }))
 
+/** Lanewise with the fast core. */
+export const fast = { ...impls[0], name: 'lanewise-fast', words: ['--fast'], kinds: ['gemm', ...training, ...layers] }
+
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 /** The Node 24 among bench/'s packages, which npm has for some systems only. Straight from its package: the
@@ -49,7 +52,8 @@ export function commandsOf(impl, { node, wide }) {
   // Debian's torch belongs to Debian's Python, which may not be the first on the path.
   if (file.endsWith('.py')) return ['python3', '/usr/bin/python3'].map((python) => [python, file, ...crew])
   // The flag is for the peers; Lanewise, told by the last word, sets it itself.
-  const words = [...(wide ? ['--experimental-wasm-revectorize', file, '--wide'] : [file]), ...crew]
+  const own = [file, ...(impl.words ?? [])]
+  const words = [...(wide ? ['--experimental-wasm-revectorize', ...own, '--wide'] : own), ...crew]
   if (node !== undefined && node !== '24') return [[node, ...words]]
   const running = process.execPath
   const newEnough = Number(process.versions.node.split('.')[0]) >= 24

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cases } from './cases.mjs'
 import { Child } from './child.mjs'
-import { commandsOf, impls, threaded } from './impls.mjs'
+import { commandsOf, fast, impls, threaded } from './impls.mjs'
 
 // Engines compile hot code anew after a while: a case warms up for this long and this many steps, but a slow
 // peer no longer than the limit.
@@ -33,6 +33,7 @@ const help = `Usage: npm run bench -- [options]
                    default the one that runs this (jax-js: 24)
   --wide           on Node 24 with V8's 256-bit pass on, for Lanewise and all peers in JavaScript
   --threads N      besides, Lanewise and PyTorch with N threads, as lanewise-Nt and pytorch-Nt
+  --fast           Lanewise's fast core besides (lanewise-fast), all on Node 24
   --profile CASE   where the time of a step of Lanewise goes: time, rate and bytes of each kernel
   --growth FILE    draw how the time of a step grows with width, depth, batch and length, as an SVG
   --json           one JSON object a line: case, impl, ms or gflops, ratio
@@ -52,6 +53,7 @@ function options() {
         node: { type: 'string' },
         wide: { type: 'boolean', default: false },
         threads: { type: 'string', default: '1' },
+        fast: { type: 'boolean', default: false },
         profile: { type: 'string' },
         growth: { type: 'string' },
         json: { type: 'boolean', default: false },
@@ -74,12 +76,15 @@ function options() {
     const threads = Number(values.threads)
     if (!(Number.isInteger(threads) && threads >= 1 && threads <= 16))
       throw new Error(`--threads: got ${values.threads}, expected a whole number from 1 to 16`)
-    if (values.wide) values.node ??= '24'
+    if (values.wide || values.fast) values.node ??= '24'
     if (values.growth !== undefined && (values.json || values.profile !== undefined || values.case !== ''))
       throw new Error('--growth goes with --rounds, --node and --wide alone')
-    const measured = [...impls, ...(threads > 1 ? threaded(threads) : [])].filter(
-      ({ name }, i) => i === 0 || chosen.includes(name.replace(/-\d+t$/, '')) || name.startsWith('lanewise'),
-    )
+    const measured = [
+      impls[0],
+      ...(values.fast ? [fast] : []),
+      ...impls.slice(1),
+      ...(threads > 1 ? threaded(threads) : []),
+    ].filter(({ name }, i) => i === 0 || chosen.includes(name.replace(/-\d+t$/, '')) || name.startsWith('lanewise'))
     return { ...values, rounds, entries, impls: measured }
   } catch (error) {
     tell(`${error.message}\n\n${help}`)
@@ -189,7 +194,7 @@ function* rows(entry, results) {
 
 function printed({ case: name, impl, ms, gflops, ratio }) {
   const figure = gflops === undefined ? `${ms} ms   ` : `${gflops.toFixed(1)} GFLOP/s`
-  return `${name.padEnd(12)}${impl.padEnd(12)}${figure.padStart(16)}${ratio.toFixed(2).padStart(10)}`
+  return `${name.padEnd(12)}${impl.padEnd(14)}${figure.padStart(16)}${ratio.toFixed(2).padStart(10)}`
 }
 
 const settings = options()
@@ -236,7 +241,7 @@ say(
   `${cpu?.model.trim() ?? process.arch}, ${cpus().length} cores, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
 )
 say(['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '))
-if (!settings.json) say(`\n${'case'.padEnd(12)}${'impl'.padEnd(12)}${'a step'.padStart(16)}${'ratio'.padStart(10)}`)
+if (!settings.json) say(`\n${'case'.padEnd(12)}${'impl'.padEnd(14)}${'a step'.padStart(16)}${'ratio'.padStart(10)}`)
 for (const entry of settings.entries) {
   const results = await measure(entry, settings)
   for (const row of rows(entry, results)) console.log(settings.json ? JSON.stringify(row) : printed(row))

@@ -1,7 +1,8 @@
 import './chain.ts'
 
-export { dispose, type InitOptions, init, memoryStats, threads } from './core/engine.ts'
+export { dispose, type InitOptions, init, memoryStats, precision, threads } from './core/engine.ts'
 export type { MemoryStats } from './core/memory.ts'
+export type { Precision } from './core/precision.ts'
 export type { Profile, ProfileRow } from './core/profile.ts'
 export { type Dataset, randomSplit, Subset, TensorDataset } from './data/dataset.ts'
 export { DataLoader, type DataLoaderOptions } from './data/loader.ts'

@@ -17,10 +17,10 @@ test('init not awaited', () => {
 test('init refuses what are no options', async () => {
   for (const options of [null, 5])
     await expect(lw.init(options as never)).rejects.toThrow(
-      `init: options are ${options}, expected an object with threads, maxMemory, wasm`,
+      `init: options are ${options}, expected an object with threads, precision, maxMemory, wasm`,
     )
   await expect(lw.init({ memory: 1 } as never)).rejects.toThrow(
-    'init: unknown option memory, expected threads, maxMemory, wasm',
+    'init: unknown option memory, expected threads, precision, maxMemory, wasm',
   )
 })
 

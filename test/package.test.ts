@@ -32,7 +32,7 @@ test('all that package.json names is there', () => {
   ) as string[]
   expect(paths.length).toBeGreaterThan(15)
   for (const path of paths.filter((path) => !path.includes('*'))) expect(existsSync(path), path).toBe(true)
-  expect(existsSync('dist/kernels.wasm')).toBe(true)
+  for (const file of ['kernels.wasm', 'kernels-relaxed.wasm']) expect(existsSync(`dist/${file}`)).toBe(true)
 })
 
 test('maps do not repeat the core', () => {

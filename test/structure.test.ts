@@ -31,7 +31,17 @@ const allowed: Record<string, string[]> = {
   data: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
   io: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
   worker: ['tensor/types.ts'],
-  node: ['index.ts', 'core', 'threads', 'node:fs', 'node:os', 'node:v8', 'node:worker_threads'],
+  node: [
+    'index.ts',
+    'core',
+    'threads',
+    'kernels/base64.ts',
+    'build',
+    'node:fs',
+    'node:os',
+    'node:v8',
+    'node:worker_threads',
+  ],
 }
 
 test('imports of the host point one way', () => {

@@ -5,7 +5,7 @@
 //
 // The image is the input itself, or a copy with zeros around it: no loop tests for borders.
 
-import { at, four, storeLanes, sumLanes } from '../simd'
+import { at, four, mulAdd, storeLanes, sumLanes } from '../simd'
 import { copyEight, interleave } from './pack'
 import { TILE_COLUMNS, TILE_ROW } from './tile'
 
@@ -211,18 +211,18 @@ function addRun(to: usize, line: usize, factor: f32, n: i32): void {
   const scale = f32x4.splat(factor)
   const end = at(to, n & ~7)
   for (; to < end; to += 32, line += 32) {
-    const sum0 = f32x4.add(v128.load(to), f32x4.mul(scale, v128.load(line)))
-    const sum1 = f32x4.add(v128.load(to, 16), f32x4.mul(scale, v128.load(line, 16)))
+    const sum0 = mulAdd(v128.load(to), scale, v128.load(line))
+    const sum1 = mulAdd(v128.load(to, 16), scale, v128.load(line, 16))
     v128.store(to, sum0)
     v128.store(to, sum1, 16)
   }
   if (n & 4) {
-    v128.store(to, f32x4.add(v128.load(to), f32x4.mul(scale, v128.load(line))))
+    v128.store(to, mulAdd(v128.load(to), scale, v128.load(line)))
     to += 16
     line += 16
   }
   if (n & 2) {
-    v128.store64_lane(to, f32x4.add(v128.load64_zero(to), f32x4.mul(scale, v128.load64_zero(line))), 0)
+    v128.store64_lane(to, mulAdd(v128.load64_zero(to), scale, v128.load64_zero(line)), 0)
     to += 8
     line += 8
   }
@@ -244,8 +244,8 @@ export function filterPlane(out: usize, image: usize, offsets: usize, weight: us
       for (let i = 0; i < k; i++) {
         const w = v128.load32_splat(at(weight, i))
         const q = p + <usize>load<u32>(at(offsets, i))
-        sum0 = f32x4.add(sum0, f32x4.mul(w, four(q, stride)))
-        sum1 = f32x4.add(sum1, f32x4.mul(w, four(q + (<usize>stride << 4), stride)))
+        sum0 = mulAdd(sum0, w, four(q, stride))
+        sum1 = mulAdd(sum1, w, four(q + (<usize>stride << 4), stride))
       }
       v128.store(at(out, x), sum0)
       v128.store(at(out, x), sum1, 16)
@@ -254,7 +254,7 @@ export function filterPlane(out: usize, image: usize, offsets: usize, weight: us
       let sum = f32x4.splat(0)
       for (let i = 0; i < k; i++) {
         const q = at(image, x * stride) + <usize>load<u32>(at(offsets, i))
-        sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(at(weight, i)), four(q, stride)))
+        sum = mulAdd(sum, v128.load32_splat(at(weight, i)), four(q, stride))
       }
       v128.store(at(out, x), sum)
     }
@@ -281,7 +281,7 @@ export function correlatePlane(image: usize, row: usize, geometry: usize): f32 {
   for (let y = 0; y < outHeight; y++) {
     let x = 0
     for (; x + 4 <= outWidth; x += 4) {
-      sum = f32x4.add(sum, f32x4.mul(v128.load(at(row, x)), four(at(image, x * stride), stride)))
+      sum = mulAdd(sum, v128.load(at(row, x)), four(at(image, x * stride), stride))
     }
     for (; x < outWidth; x++) rest += load<f32>(at(row, x)) * load<f32>(at(image, x * stride))
     image += line

@@ -1,6 +1,8 @@
 // A single row of A, as when one sample is predicted or one token written: packing B, and tiles of four rows, would be
 // three quarters of the work. B is transposed in registers instead, with the same sums in the same order.
 
+import { mulAdd } from '../simd'
+
 /** acc + s0 c0 + … + s3 c3, where c0 .. c3 are the columns of four rows. */
 // @ts-ignore: decorator
 @inline
@@ -13,10 +15,10 @@ function addFour(acc: v128, s0: v128, s1: v128, s2: v128, s3: v128, row: usize, 
   const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5)
   const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7)
   const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7)
-  acc = f32x4.add(acc, f32x4.mul(s0, v128.shuffle<i64>(low01, low23, 0, 2)))
-  acc = f32x4.add(acc, f32x4.mul(s1, v128.shuffle<i64>(low01, low23, 1, 3)))
-  acc = f32x4.add(acc, f32x4.mul(s2, v128.shuffle<i64>(high01, high23, 0, 2)))
-  return f32x4.add(acc, f32x4.mul(s3, v128.shuffle<i64>(high01, high23, 1, 3)))
+  acc = mulAdd(acc, s0, v128.shuffle<i64>(low01, low23, 0, 2))
+  acc = mulAdd(acc, s1, v128.shuffle<i64>(low01, low23, 1, 3))
+  acc = mulAdd(acc, s2, v128.shuffle<i64>(high01, high23, 0, 2))
+  return mulAdd(acc, s3, v128.shuffle<i64>(high01, high23, 1, 3))
 }
 
 /** acc + s c, where c is the first column of four rows. */
@@ -26,7 +28,7 @@ function addOne(acc: v128, s: v128, row: usize, ldb: usize): v128 {
   let c = v128.load32_zero(row)
   c = v128.load32_lane(row + ldb, c, 1)
   c = v128.load32_lane(row + 2 * ldb, c, 2)
-  return f32x4.add(acc, f32x4.mul(s, v128.load32_lane(row + 3 * ldb, c, 3)))
+  return mulAdd(acc, s, v128.load32_lane(row + 3 * ldb, c, 3))
 }
 
 /** c [16] = f [16] + a [k] · B, B given as 16 rows of Bᵀ, ldb bytes apart.  Four sums side by side hide what each

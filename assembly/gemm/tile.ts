@@ -18,13 +18,15 @@
 //   Node 20    48 / 47   39 / 39   36 / 38   – / 44    – / 41      128-bit multiplications and additions alone: 48
 //   Node 24    48 / 48   46 / 47   – / 46    – / 44    – / 42
 //   its pass                                 73 / 85   81 / 86
+//   fast, 24   52 / 51                       44 / 50             for 128³ / 512³, with fused multiply-add
+//   its pass   61 / 57                       97 / 97             the limit of 8 sums that each wait 4 cycles
 //
 // The loop over strips lies inside: a call for each tile costs 38 instead of 48 at k = 32. Reading rows of A where they
 // are, instead of strips, costs 44 instead of 48 (four pointers more); k unrolled by 2 falls to 36 .. 41 on Node 20.
 // Nothing but the stores may follow the loop over k: with a max or branches there, or in a function with other tiles,
 // Node 20 keeps sums on the stack within it (38 and 10 GFLOP/s).
 
-import { at, storeLanes } from '../simd'
+import { at, mulAdd, storeLanes } from '../simd'
 
 /** Columns of a tile, 8 or 16: the host says which when it instantiates the core. No result depends on it. */
 // @ts-ignore: decorator
@@ -46,12 +48,6 @@ export const STRIP_ROW: usize = 4 * TILE_ROWS
 /** F of a sum that starts at nothing, with ldf = 0. */
 export const ZEROS: usize = memory.data(4 * TILE_COLUMNS, 16)
 
-// @ts-ignore: decorator
-@inline
-function madd(c: v128, a: v128, b: v128): v128 {
-  return f32x4.add(c, f32x4.mul(a, b))
-}
-
 // NV (1, 2 or 4 vectors) is a constant at every call: the branches on it fold away.
 // @ts-ignore: decorator
 @inline
@@ -69,13 +65,13 @@ function tiles(NV: i32, c: usize, ldc: usize, a: usize, b: usize, ldb: usize, k:
     while (left > 0) {
       const b0 = v128.load(line), b1 = NV > 1 ? v128.load(line, 16) : b0, b2 = NV > 2 ? v128.load(line, 32) : b0, b3 = NV > 2 ? v128.load(line, 48) : b0
       const s0 = v128.load32_splat(a)
-      c00 = madd(c00, s0, b0); if (NV > 1) c01 = madd(c01, s0, b1); if (NV > 2) { c02 = madd(c02, s0, b2); c03 = madd(c03, s0, b3) }
+      c00 = mulAdd(c00, s0, b0); if (NV > 1) c01 = mulAdd(c01, s0, b1); if (NV > 2) { c02 = mulAdd(c02, s0, b2); c03 = mulAdd(c03, s0, b3) }
       const s1 = v128.load32_splat(a, 4)
-      c10 = madd(c10, s1, b0); if (NV > 1) c11 = madd(c11, s1, b1); if (NV > 2) { c12 = madd(c12, s1, b2); c13 = madd(c13, s1, b3) }
+      c10 = mulAdd(c10, s1, b0); if (NV > 1) c11 = mulAdd(c11, s1, b1); if (NV > 2) { c12 = mulAdd(c12, s1, b2); c13 = mulAdd(c13, s1, b3) }
       const s2 = v128.load32_splat(a, 8)
-      c20 = madd(c20, s2, b0); if (NV > 1) c21 = madd(c21, s2, b1); if (NV > 2) { c22 = madd(c22, s2, b2); c23 = madd(c23, s2, b3) }
+      c20 = mulAdd(c20, s2, b0); if (NV > 1) c21 = mulAdd(c21, s2, b1); if (NV > 2) { c22 = mulAdd(c22, s2, b2); c23 = mulAdd(c23, s2, b3) }
       const s3 = v128.load32_splat(a, 12)
-      c30 = madd(c30, s3, b0); if (NV > 1) c31 = madd(c31, s3, b1); if (NV > 2) { c32 = madd(c32, s3, b2); c33 = madd(c33, s3, b3) }
+      c30 = mulAdd(c30, s3, b0); if (NV > 1) c31 = mulAdd(c31, s3, b1); if (NV > 2) { c32 = mulAdd(c32, s3, b2); c33 = mulAdd(c33, s3, b3) }
       line += ldb
       a += STRIP_ROW
       left--

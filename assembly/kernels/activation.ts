@@ -8,7 +8,7 @@ import { In, OptionalOut, Out } from '../abi'
 import {
   constant, exp, expm1Of, expPairs, log1p, NORMAL, normalTail, sigmoid as sigmoidAt, sigmoidOf, sigmoidPairs, tanh as tanhAt, tanhPairs,
 } from '../math'
-import { at, loadLanes, storeLanes, sumLanes } from '../simd'
+import { at, loadLanes, mulAdd, mulSub, storeLanes, sumLanes } from '../simd'
 import { fourColumns } from './reduce'
 
 /** All curves; those before relu are made of an exponential. */
@@ -40,7 +40,7 @@ function near(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function geluArgument(x: v128): v128 {
-  const cubic = f32x4.add(f32x4.mul(f32x4.mul(x, x), splat(0.0713548163)), splat(1.59576912))
+  const cubic = mulAdd(splat(1.59576912), f32x4.mul(x, x), splat(0.0713548163))
   return f32x4.mul(cubic, x)
 }
 
@@ -94,7 +94,7 @@ function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
   const one = splat(1)
   // NaN lets gradients pass, as in PyTorch.
   if (kind == Curve.relu) return v128.andnot(dy, f32x4.le(x, splat(0)))
-  if (kind == Curve.tanh) return f32x4.mul(dy, f32x4.sub(one, f32x4.mul(x, x)))
+  if (kind == Curve.tanh) return f32x4.mul(dy, mulSub(one, x, x))
   if (kind == Curve.sigmoid) return f32x4.mul(f32x4.mul(dy, x), f32x4.sub(one, x))
   let slope = one
   if (kind == Curve.leakyRelu) slope = v128.bitselect(one, p, positive(x))
@@ -103,12 +103,12 @@ function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
     // σ(u) (1 + x u' (1 - σ(u))); beyond 15 it is 0 or 1.
     const t = near(x)
     const s = sigmoidOf(t, e)
-    const rise = f32x4.mul(t, f32x4.add(splat(1.59576912), f32x4.mul(f32x4.mul(t, t), splat(0.214064449))))
-    slope = f32x4.mul(s, f32x4.add(one, f32x4.mul(rise, f32x4.sub(one, s))))
+    const rise = f32x4.mul(t, mulAdd(splat(1.59576912), f32x4.mul(t, t), splat(0.214064449)))
+    slope = f32x4.mul(s, mulAdd(one, rise, f32x4.sub(one, s)))
   }
   if (kind == Curve.silu) {
     const s = sigmoidOf(x, e)
-    slope = f32x4.mul(s, f32x4.add(one, f32x4.mul(x, f32x4.sub(one, s))))
+    slope = f32x4.mul(s, mulAdd(one, x, f32x4.sub(one, s)))
   }
   if (kind == Curve.mish) {
     // w / (w + 2) + 4 x e (1 + e) / (w + 2)²
@@ -116,7 +116,7 @@ function slope(kind: i32, dy: v128, x: v128, e: v128, p: v128, q: v128): v128 {
     const r = f32x4.div(one, f32x4.add(w, splat(2)))
     const x4 = f32x4.mul(f32x4.pmax(f32x4.pmin(x, splat(20)), splat(-200)), splat(4))
     const rest = f32x4.mul(f32x4.mul(x4, f32x4.mul(e, f32x4.add(one, e))), f32x4.mul(r, r))
-    slope = f32x4.add(f32x4.mul(w, r), rest)
+    slope = mulAdd(rest, w, r)
   }
   if (kind == Curve.softplus) {
     const z = f32x4.mul(x, p)
@@ -145,9 +145,9 @@ function geluBy(
   const a = f32x4.abs(t)
   const beyond = normalTail(a, e, slope, c7, c6, c5, c4, c3, c2, c1, c0, one)
   // Φ(-x) is 0 long before 15; ∞ times it would be NaN.
-  if (!backward) return f32x4.sub(f32x4.max(x, splat(0)), f32x4.mul(f32x4.pmin(a, splat(15)), beyond))
+  if (!backward) return mulSub(f32x4.max(x, splat(0)), f32x4.pmin(a, splat(15)), beyond)
   const total = v128.bitselect(f32x4.sub(one, beyond), beyond, positive(t))
-  return f32x4.add(total, f32x4.mul(t, f32x4.mul(e, density)))
+  return mulAdd(total, t, f32x4.mul(e, density))
 }
 
 /** gelu of n elements, or dy times its slope; out holds the exponentials, and n is a multiple of 8; but below 8 they are
@@ -422,7 +422,7 @@ function negativeProduct(dy: usize, x: usize, n: i32): f64 {
     const end = min(n, start + 1024)
     let sum = splat(0)
     for (let i = start; i < end; i += 4) {
-      sum = f32x4.add(sum, f32x4.mul(loadLanes(at(dy, i), end - i), f32x4.min(loadLanes(at(x, i), end - i), splat(0))))
+      sum = mulAdd(sum, loadLanes(at(dy, i), end - i), f32x4.min(loadLanes(at(x, i), end - i), splat(0)))
     }
     total += <f64>sumLanes(sum)
   }

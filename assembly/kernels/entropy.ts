@@ -3,7 +3,7 @@
 // were reduced), divided by `total` when that is given (they were averaged by their weights).
 
 import { In, OptionalIn, Out } from '../abi'
-import { at, loadLanes, storeLanes, sumLanes } from '../simd'
+import { at, loadLanes, mulAdd, storeLanes, sumLanes } from '../simd'
 import { sumOf } from './reduce'
 import { expShifted, logOf, maxOf, scale } from './softmax'
 
@@ -103,7 +103,7 @@ export function crossEntropyBackward(
 // @ts-ignore: decorator
 @inline
 function parts(target: usize, weight: usize, keep: v128, share: v128, i: i32, count: i32): v128 {
-  const t = f32x4.add(f32x4.mul(v128.load(at(target, i)), keep), share)
+  const t = mulAdd(share, v128.load(at(target, i)), keep)
   const q = weight ? f32x4.mul(t, v128.load(at(weight, i))) : t
   return v128.and(q, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count)))
 }
@@ -124,7 +124,7 @@ export function softCrossEntropy(
       const t = f32x4.splat(top)
       for (let i = 0; i < d; i += 4) {
         const e = f32x4.add(rest, f32x4.sub(t, loadLanes(at(x, i), d - i)))
-        s = f32x4.add(s, f32x4.mul(parts(target, weight, keep, share, i, d - i), e))
+        s = mulAdd(s, parts(target, weight, keep, share, i, d - i), e)
       }
       scale(probabilities, probabilities, 1 / sum, d)
     }

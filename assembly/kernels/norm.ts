@@ -4,7 +4,7 @@
 // in one pass over dy and x for the sums and one for dx. Variances are biased, Σ (x - mean)² / n.
 
 import { In, InOut, OptionalIn, OptionalInOut, OptionalOut, Out, Scratch } from '../abi'
-import { at, loadLanes, storeLanes, sumLanes } from '../simd'
+import { at, loadLanes, mulAdd, mulSub, storeLanes, sumLanes } from '../simd'
 import { fourColumns, sumOf } from './reduce'
 
 /** Elements added in f32 lanes before their sum joins an f64 total. */
@@ -179,14 +179,14 @@ function layerNormBackwardRow(
       }
       a0 = f32x4.add(a0, g0)
       a1 = f32x4.add(a1, g1)
-      b0 = f32x4.add(b0, f32x4.mul(g0, f32x4.sub(v128.load(at(x, i)), m)))
-      b1 = f32x4.add(b1, f32x4.mul(g1, f32x4.sub(v128.load(at(x, i), 16), m)))
+      b0 = mulAdd(b0, g0, f32x4.sub(v128.load(at(x, i)), m))
+      b1 = mulAdd(b1, g1, f32x4.sub(v128.load(at(x, i), 16), m))
     }
     for (; i < end; i += 4) {
       let g = loadLanes(at(dy, i), end - i)
       if (scales) g = f32x4.mul(g, loadLanes(at(weight, i), end - i))
       a0 = f32x4.add(a0, g)
-      b0 = f32x4.add(b0, f32x4.mul(g, f32x4.sub(loadLanes(at(x, i), end - i), m)))
+      b0 = mulAdd(b0, g, f32x4.sub(loadLanes(at(x, i), end - i), m))
     }
     a += <f64>sumLanes(f32x4.add(a0, a1))
     b += <f64>sumLanes(f32x4.add(b0, b1))
@@ -205,12 +205,12 @@ function layerNormBackwardRow(
       g0 = f32x4.mul(e0, v128.load(at(weight, i)))
       g1 = f32x4.mul(e1, v128.load(at(weight, i), 16))
     }
-    v128.store(at(dx, i), f32x4.mul(r, f32x4.sub(f32x4.sub(g0, meanG), f32x4.mul(h0, meanGx))))
-    v128.store(at(dx, i), f32x4.mul(r, f32x4.sub(f32x4.sub(g1, meanG), f32x4.mul(h1, meanGx))), 16)
+    v128.store(at(dx, i), f32x4.mul(r, mulSub(f32x4.sub(g0, meanG), h0, meanGx)))
+    v128.store(at(dx, i), f32x4.mul(r, mulSub(f32x4.sub(g1, meanG), h1, meanGx)), 16)
     const w = at(dweight, i)
     const c = at(dbias, i)
-    v128.store(w, f32x4.add(v128.load(w), f32x4.mul(e0, h0)))
-    v128.store(w, f32x4.add(v128.load(w, 16), f32x4.mul(e1, h1)), 16)
+    v128.store(w, mulAdd(v128.load(w), e0, h0))
+    v128.store(w, mulAdd(v128.load(w, 16), e1, h1), 16)
     v128.store(c, f32x4.add(v128.load(c), e0))
     v128.store(c, f32x4.add(v128.load(c, 16), e1), 16)
   }
@@ -218,10 +218,10 @@ function layerNormBackwardRow(
     const e = v128.load(at(dy, i))
     const h = f32x4.mul(f32x4.sub(v128.load(at(x, i)), m), r)
     const g = scales ? f32x4.mul(e, v128.load(at(weight, i))) : e
-    storeLanes(at(dx, i), f32x4.mul(r, f32x4.sub(f32x4.sub(g, meanG), f32x4.mul(h, meanGx))), d - i)
+    storeLanes(at(dx, i), f32x4.mul(r, mulSub(f32x4.sub(g, meanG), h, meanGx)), d - i)
     const w = at(dweight, i)
     const c = at(dbias, i)
-    storeLanes(w, f32x4.add(v128.load(w), f32x4.mul(e, h)), d - i)
+    storeLanes(w, mulAdd(v128.load(w), e, h), d - i)
     storeLanes(c, f32x4.add(v128.load(c), e), d - i)
   }
 }
@@ -241,12 +241,12 @@ function normalizeChannel(
   for (let s = 0; s < segments; s++) {
     let i = 0
     for (; i + 8 <= size; i += 8) {
-      const y0 = f32x4.add(f32x4.mul(f32x4.sub(v128.load(at(x, i)), m), r), b)
-      const y1 = f32x4.add(f32x4.mul(f32x4.sub(v128.load(at(x, i), 16), m), r), b)
+      const y0 = mulAdd(b, f32x4.sub(v128.load(at(x, i)), m), r)
+      const y1 = mulAdd(b, f32x4.sub(v128.load(at(x, i), 16), m), r)
       v128.store(at(out, i), y0)
       v128.store(at(out, i), y1, 16)
     }
-    for (; i < size; i += 4) storeLanes(at(out, i), f32x4.add(f32x4.mul(f32x4.sub(v128.load(at(x, i)), m), r), b), size - i)
+    for (; i < size; i += 4) storeLanes(at(out, i), mulAdd(b, f32x4.sub(v128.load(at(x, i)), m), r), size - i)
     x = at(x, stride)
     out = at(out, stride)
   }
@@ -272,13 +272,13 @@ function addChannelSums(sums: usize, dy: usize, x: usize, mean: f32, rstd: f32, 
         const g1 = v128.load(at(dy, i), 16)
         a0 = f32x4.add(a0, g0)
         a1 = f32x4.add(a1, g1)
-        b0 = f32x4.add(b0, f32x4.mul(g0, f32x4.sub(v128.load(at(x, i)), m)))
-        b1 = f32x4.add(b1, f32x4.mul(g1, f32x4.sub(v128.load(at(x, i), 16), m)))
+        b0 = mulAdd(b0, g0, f32x4.sub(v128.load(at(x, i)), m))
+        b1 = mulAdd(b1, g1, f32x4.sub(v128.load(at(x, i), 16), m))
       }
       for (; i < end; i += 4) {
         const g = loadLanes(at(dy, i), end - i)
         a0 = f32x4.add(a0, g)
-        b0 = f32x4.add(b0, f32x4.mul(g, f32x4.sub(loadLanes(at(x, i), end - i), m)))
+        b0 = mulAdd(b0, g, f32x4.sub(loadLanes(at(x, i), end - i), m))
       }
       a += <f64>sumLanes(f32x4.add(a0, a1))
       b += <f64>sumLanes(f32x4.add(b0, b1))

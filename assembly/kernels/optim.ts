@@ -9,15 +9,22 @@
 // step against 0.9 ms), so a first moment below 1e-30 becomes 0, and with it a second below 1e-37.
 
 import { In, InOut, Ints, OptionalIn, OptionalInOut } from '../abi'
-import { at } from '../simd'
+import { at, mulAdd } from '../simd'
 
-/** value in all lanes; by a call, which the loop of one round keeps from being inlined. V8 of Node 20 moves what only a
- *  loop uses into it, with all that leads there, roots and quotients too: adam of 101 776 parameters took 117 instead
- *  of 69 µs. It does not move calls. */
-export function splat(value: f64): v128 {
+/** value in all lanes. V8 of Node 20 moves what only a loop uses into it, with all that leads there, roots and quotients
+ *  too: adam of 101 776 parameters took 117 instead of 69 µs. It does not move what comes from a loop of one round. */
+// @ts-ignore: decorator
+@inline
+export function spread(value: f64): v128 {
   let v = f32x4.splat(0)
   for (let i = 0; i < 1; i++) v = f32x4.splat(<f32>value)
   return v
+}
+
+/** The same by a call, which that loop keeps from being inlined: less code. Not for loops over pairs of vectors: V8's
+ *  256-bit pass pairs no results of calls, and that of Node 26.10 aborts where they would be part of a pair. */
+export function splat(value: f64): v128 {
+  return spread(value)
 }
 
 /** Bytes of the counters of one parameter. */
@@ -73,14 +80,14 @@ export function sgd(
     for (let i = 0; i < n; i += 4) {
       const p = v128.load(at(param, i))
       let g = v128.xor(v128.load(at(grad, i)), sign)
-      if (decays) g = f32x4.add(g, f32x4.mul(p, decay))
+      if (decays) g = mulAdd(g, p, decay)
       if (velocity) {
         let v = f32x4.mul(v128.load(at(velocity, i)), mu)
-        v = f32x4.add(v, f32x4.mul(g, keep))
+        v = mulAdd(v, g, keep)
         v128.store(at(velocity, i), v)
-        g = nesterov ? f32x4.add(g, f32x4.mul(v, mu)) : v
+        g = nesterov ? mulAdd(g, v, mu) : v
       }
-      v128.store(at(param, i), f32x4.add(p, f32x4.mul(g, rate)))
+      v128.store(at(param, i), mulAdd(p, g, rate))
     }
     param = at(param, n)
     grad = at(grad, n)
@@ -93,7 +100,7 @@ export function sgd(
 // @ts-ignore: decorator
 @inline
 export function mix(x: v128, keep: v128, y: v128, take: v128): v128 {
-  return f32x4.add(f32x4.mul(x, keep), f32x4.mul(y, take))
+  return mulAdd(f32x4.mul(x, keep), y, take)
 }
 
 /** adam, or adamw with `decoupled`, in neighbouring pairs of vectors; the largest v so far where amsgrad. */
@@ -106,26 +113,26 @@ function adamPairs(
   const rate = load<f64>(lr)
   const b1 = load<f64>(beta1)
   const b2 = load<f64>(beta2)
-  const keep1 = splat(b1)
-  const keep2 = splat(b2)
-  const take1 = splat(1 - b1)
-  const take2 = splat(1 - b2)
+  const keep1 = spread(b1)
+  const keep2 = spread(b2)
+  const take1 = spread(1 - b1)
+  const take2 = spread(1 - b2)
   // One of them changes nothing: p · 1, or g + p · 0.
-  const shrink = splat(decoupled ? 1 - rate * load<f64>(weightDecay) : 1)
-  const decay = splat(decoupled ? 0 : load<f64>(weightDecay))
-  const floor = splat(load<f64>(eps))
+  const shrink = spread(decoupled ? 1 - rate * load<f64>(weightDecay) : 1)
+  const decay = spread(decoupled ? 0 : load<f64>(weightDecay))
+  const floor = spread(load<f64>(eps))
   const sign = signOf(maximize)
   const count = load<i32>(sizes)
   for (let k = 0; k < count; k++) {
-    const step = splat(-rate / (1 - load<f64>(counters, 8)))
+    const step = spread(-rate / (1 - load<f64>(counters, 8)))
     // √v times this, where PyTorch divides by its inverse: one division less, half a unit apart.
-    const root = splat(1 / Math.sqrt(1 - load<f64>(counters, 16)))
+    const root = spread(1 / Math.sqrt(1 - load<f64>(counters, 16)))
     const end = at(param, load<i32>(at(sizes, k + 1)))
     while (param < end) {
       const p0 = f32x4.mul(v128.load(param), shrink)
       const p1 = f32x4.mul(v128.load(param, 16), shrink)
-      const g0 = f32x4.add(v128.xor(v128.load(grad), sign), f32x4.mul(p0, decay))
-      const g1 = f32x4.add(v128.xor(v128.load(grad, 16), sign), f32x4.mul(p1, decay))
+      const g0 = mulAdd(v128.xor(v128.load(grad), sign), p0, decay)
+      const g1 = mulAdd(v128.xor(v128.load(grad, 16), sign), p1, decay)
       let m0 = mix(v128.load(m), keep1, g0, take1)
       let m1 = mix(v128.load(m, 16), keep1, g1, take1)
       let v0 = mix(v128.load(v), keep2, f32x4.mul(g0, g0), take2)
@@ -147,8 +154,8 @@ function adamPairs(
         v128.store(most, v1, 16)
         most += 32
       }
-      const d0 = f32x4.div(f32x4.mul(m0, step), f32x4.add(f32x4.mul(f32x4.sqrt(v0), root), floor))
-      const d1 = f32x4.div(f32x4.mul(m1, step), f32x4.add(f32x4.mul(f32x4.sqrt(v1), root), floor))
+      const d0 = f32x4.div(f32x4.mul(m0, step), mulAdd(floor, f32x4.sqrt(v0), root))
+      const d1 = f32x4.div(f32x4.mul(m1, step), mulAdd(floor, f32x4.sqrt(v1), root))
       v128.store(param, f32x4.add(p0, d0))
       v128.store(param, f32x4.add(p1, d1), 16)
       param += 32
@@ -205,8 +212,8 @@ export function lion(
     for (; param < end; param += 16, grad += 16, m += 16) {
       const g = v128.xor(v128.load(grad), sign)
       const m0 = v128.load(m)
-      const u = f32x4.add(f32x4.mul(m0, keep1), f32x4.mul(g, take1))
-      const m1 = f32x4.add(f32x4.mul(m0, keep2), f32x4.mul(g, take2))
+      const u = mulAdd(f32x4.mul(m0, keep1), g, take1)
+      const m1 = mulAdd(f32x4.mul(m0, keep2), g, take2)
       v128.store(m, v128.andnot(m1, f32x4.lt(f32x4.abs(m1), f32x4.splat(1e-30))))
       v128.store(param, f32x4.sub(f32x4.mul(v128.load(param), decay), signTimes(u, rate)))
     }

@@ -3,7 +3,7 @@
 // range make steps several times slower.
 
 import { In, InOut, Ints, OptionalInOut } from '../abi'
-import { at } from '../simd'
+import { at, mulAdd, mulSub } from '../simd'
 import { COUNTERS, mix, power, signOf, signTimes, splat } from './optim'
 
 /** Below this a mean of squares becomes 0. */
@@ -24,7 +24,7 @@ function flush(x: v128, least: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function slope(grad: usize, sign: v128, param: v128, decay: v128): v128 {
-  return f32x4.add(v128.xor(v128.load(grad), sign), f32x4.mul(param, decay))
+  return mulAdd(v128.xor(v128.load(grad), sign), param, decay)
 }
 
 /** ln 0.96 */
@@ -77,7 +77,7 @@ export function nadam(
       const v1 = flush(mix(v128.load(v), splat(b2), f32x4.mul(g, g), splat(1 - b2)), least)
       v128.store(m, m1)
       v128.store(v, v1)
-      const denominator = f32x4.add(f32x4.mul(f32x4.sqrt(v1), root), floor)
+      const denominator = mulAdd(floor, f32x4.sqrt(v1), root)
       const p1 = f32x4.add(p, f32x4.div(f32x4.mul(g, stepGrad), denominator))
       v128.store(param, f32x4.add(p1, f32x4.div(f32x4.mul(m1, stepMean), denominator)))
     }
@@ -171,7 +171,7 @@ export function adagrad(
     for (; param < end; param += 16, grad += 16, sum += 16) {
       const p = v128.load(param)
       const g = slope(grad, sign, p, decay)
-      const s = f32x4.add(first ? initial : v128.load(sum), f32x4.mul(g, g))
+      const s = mulAdd(first ? initial : v128.load(sum), g, g)
       v128.store(sum, s)
       v128.store(param, f32x4.add(p, f32x4.div(f32x4.mul(g, step), f32x4.add(f32x4.sqrt(s), floor))))
     }
@@ -203,7 +203,7 @@ export function adadelta(
       const delta = f32x4.mul(ratio, g)
       v128.store(v, v1)
       v128.store(a, flush(mix(a0, keep, f32x4.mul(delta, delta), take), least))
-      v128.store(param, f32x4.sub(p, f32x4.mul(delta, rate)))
+      v128.store(param, mulSub(p, delta, rate))
     }
   }
 }
@@ -238,9 +238,9 @@ export function rmsprop(
       }
       const denominator = f32x4.add(f32x4.sqrt(w), floor)
       if (velocity) {
-        const u = f32x4.add(f32x4.mul(v128.load(at(velocity, i)), mu), f32x4.div(g, denominator))
+        const u = mulAdd(f32x4.div(g, denominator), v128.load(at(velocity, i)), mu)
         v128.store(at(velocity, i), u)
-        v128.store(at(param, i), f32x4.add(p, f32x4.mul(u, rate)))
+        v128.store(at(param, i), mulAdd(p, u, rate))
       } else v128.store(at(param, i), f32x4.add(p, f32x4.div(f32x4.mul(g, rate), denominator)))
     }
     param = at(param, n)

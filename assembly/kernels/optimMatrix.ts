@@ -1,7 +1,7 @@
 // The parts of Muon around its matrix products (assembly/kernels/gemm.ts): layout and conventions as in optim.ts.
 
 import { In, InOut, Ints, Out } from '../abi'
-import { at, loadLanes, storeLanes } from '../simd'
+import { at, loadLanes, mulAdd, mulSub, storeLanes } from '../simd'
 import { splat } from './optim'
 
 /** velocity += (1 - momentum) (grad - velocity);  out = nesterov ? grad + momentum (velocity - grad) : velocity. */
@@ -15,9 +15,9 @@ export function muonMomentum(out: Out, grad: In, velocity: InOut, sizes: Ints, m
     for (; grad < end; grad += 16, velocity += 16, out += 16) {
       const g = v128.xor(v128.load(grad), sign)
       let v = v128.load(velocity)
-      v = f32x4.add(v, f32x4.mul(f32x4.sub(g, v), take))
+      v = mulAdd(v, f32x4.sub(g, v), take)
       v128.store(velocity, v128.andnot(v, f32x4.lt(f32x4.abs(v), f32x4.splat(1e-30))))
-      v128.store(out, nesterov ? f32x4.add(g, f32x4.mul(f32x4.sub(v, g), mu)) : v)
+      v128.store(out, nesterov ? mulAdd(g, f32x4.sub(v, g), mu) : v)
     }
   }
 }
@@ -41,7 +41,7 @@ export function mixInto(y: InOut, x: In, a: f32, b: f32, n: i32): void {
   const first = f32x4.splat(a)
   const second = f32x4.splat(b)
   for (let i = 0; i < n; i += 4) {
-    const sum = f32x4.add(f32x4.mul(v128.load(at(x, i)), first), f32x4.mul(v128.load(at(y, i)), second))
+    const sum = mulAdd(f32x4.mul(v128.load(at(x, i)), first), v128.load(at(y, i)), second)
     storeLanes(at(y, i), sum, n - i)
   }
 }
@@ -52,6 +52,6 @@ export function muonStep(param: InOut, u: In, lr: In, weightDecay: In, scale: f3
   const rate = splat(load<f64>(lr) * <f64>scale)
   for (let i = 0; i < n; i += 4) {
     const p = f32x4.mul(v128.load(at(param, i)), keep)
-    storeLanes(at(param, i), f32x4.sub(p, f32x4.mul(v128.load(at(u, i)), rate)), n - i)
+    storeLanes(at(param, i), mulSub(p, v128.load(at(u, i)), rate), n - i)
   }
 }

@@ -3,7 +3,7 @@
 // parameter by parameter, so that the result does not depend on where they lie.
 
 import { In, InOut, Ints, Out } from '../abi'
-import { at, loadLanes, storeLanes } from '../simd'
+import { at, loadLanes, mulAdd, storeLanes } from '../simd'
 import { splat } from './optim'
 
 /** Elements that n take in a block. */
@@ -99,7 +99,7 @@ export function averageWeights(average: InOut, param: In, updates: In, decay: In
     const n = load<i32>(at(sizes, k + 1))
     for (let i = 0; i < n; i += 4) {
       const p = v128.load(at(param, i))
-      const mixed = f32x4.add(f32x4.mul(v128.load(at(average, i)), keep), f32x4.mul(p, take))
+      const mixed = mulAdd(f32x4.mul(v128.load(at(average, i)), keep), p, take)
       storeLanes(at(average, i), first ? p : mixed, n - i)
     }
     average = at(average, padded(n))

@@ -15,7 +15,7 @@
 import { In, OptionalIn, Out, Scratch } from '../abi'
 import { multiplyPacked, packedBytes, packMatrix, productBytes } from '../gemm/packed'
 import { constant, ONE } from '../math'
-import { at, storeLanes } from '../simd'
+import { at, mulAdd, mulSub, storeLanes } from '../simd'
 import { relu as reluOf, sigmoid as sigmoidOf, tanh as tanhOf } from './activation'
 
 /** The row of sequence b at the s-th step that is run. */
@@ -39,9 +39,9 @@ enum Mix { sum, product, cell, step, blend }
 function mix(kind: i32, a: v128, b: v128, c: v128, d: v128): v128 {
   if (kind == Mix.sum) return f32x4.add(a, b)
   if (kind == Mix.product) return f32x4.mul(a, b)
-  if (kind == Mix.cell) return f32x4.add(f32x4.mul(a, b), f32x4.mul(c, d))
-  if (kind == Mix.step) return f32x4.add(a, f32x4.mul(b, c))
-  return f32x4.add(a, f32x4.mul(b, f32x4.sub(c, a)))
+  if (kind == Mix.cell) return mulAdd(f32x4.mul(a, b), c, d)
+  if (kind == Mix.step) return mulAdd(a, b, c)
+  return mulAdd(a, b, f32x4.sub(c, a))
 }
 
 /** out = a + b, a b, a b + c d, a + b c, or a + b (c - a) on n elements; out may be any of them. */
@@ -90,7 +90,7 @@ function throughSigmoid(d: v128, y: v128, one: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function throughTanh(d: v128, y: v128, one: v128): v128 {
-  return f32x4.mul(d, f32x4.sub(one, f32x4.mul(y, y)))
+  return f32x4.mul(d, mulSub(one, y, y))
 }
 
 /** sums [batch, G H] = F + the states before step s · W_hhᵀ; returns false, and leaves sums, where those are 0. */

@@ -2,7 +2,7 @@
 
 import { In, Out } from '../abi'
 import { exp, expPairs, log } from '../math'
-import { at, loadLanes, maxLanes, storeLanes, sumLanes } from '../simd'
+import { at, loadLanes, maxLanes, mulAdd, mulSub, storeLanes, sumLanes } from '../simd'
 import { sumOf } from './reduce'
 
 /** max of d elements, d >= 1. */
@@ -73,10 +73,10 @@ export function softmaxRowBackward(dx: usize, dy: usize, y: usize, d: i32): void
   let s1 = s0
   let i = 0
   for (; i + 8 <= d; i += 8) {
-    s0 = f32x4.add(s0, f32x4.mul(v128.load(at(dy, i)), v128.load(at(y, i))))
-    s1 = f32x4.add(s1, f32x4.mul(v128.load(at(dy, i), 16), v128.load(at(y, i), 16)))
+    s0 = mulAdd(s0, v128.load(at(dy, i)), v128.load(at(y, i)))
+    s1 = mulAdd(s1, v128.load(at(dy, i), 16), v128.load(at(y, i), 16))
   }
-  for (; i < d; i += 4) s0 = f32x4.add(s0, f32x4.mul(loadLanes(at(dy, i), d - i), loadLanes(at(y, i), d - i)))
+  for (; i < d; i += 4) s0 = mulAdd(s0, loadLanes(at(dy, i), d - i), loadLanes(at(y, i), d - i))
   const s = f32x4.splat(sumLanes(f32x4.add(s0, s1)))
   for (i = 0; i + 8 <= d; i += 8) {
     const d0 = f32x4.mul(v128.load(at(y, i)), f32x4.sub(v128.load(at(dy, i)), s))
@@ -127,13 +127,13 @@ export function logSoftmaxBackward(dx: Out, dy: In, y: In, rows: i32, d: i32): v
     const s = f32x4.splat(<f32>sumOf(dy, d))
     let i = 0
     for (; i + 8 <= d; i += 8) {
-      const d0 = f32x4.sub(v128.load(at(dy, i)), f32x4.mul(v128.load(at(dx, i)), s))
-      const d1 = f32x4.sub(v128.load(at(dy, i), 16), f32x4.mul(v128.load(at(dx, i), 16), s))
+      const d0 = mulSub(v128.load(at(dy, i)), v128.load(at(dx, i)), s)
+      const d1 = mulSub(v128.load(at(dy, i), 16), v128.load(at(dx, i), 16), s)
       v128.store(at(dx, i), d0)
       v128.store(at(dx, i), d1, 16)
     }
     for (; i < d; i += 4) {
-      storeLanes(at(dx, i), f32x4.sub(v128.load(at(dy, i)), f32x4.mul(v128.load(at(dx, i)), s)), d - i)
+      storeLanes(at(dx, i), mulSub(v128.load(at(dy, i)), v128.load(at(dx, i)), s), d - i)
     }
     dx = at(dx, d)
     dy = at(dy, d)

@@ -11,7 +11,11 @@ const lanewise = await import('lanewise/node').catch(() => import('../../dist/no
 const { compile, init, losses, nn, optim, tensor } = lanewise
 const at = process.argv.indexOf('--threads')
 const threads = at < 0 ? 1 : Number(process.argv[at + 1])
-await init({ wide: process.argv.includes('--wide'), threads })
+await init({
+  wide: process.argv.includes('--wide'),
+  precision: process.argv.includes('--fast') ? 'fast' : 'reproducible',
+  threads,
+})
 if (lanewise.threads().count !== threads) throw new Error(`${threads} threads: ${lanewise.threads().reason}`)
 
 /** Steps of Adam on the cross-entropy of a model, which starts as initial() says. */

@@ -8,6 +8,7 @@ import { Memory, type MemoryStats } from './memory.ts'
 import { loadCore, newMemory, type WasmSource } from './module.ts'
 import { checkOptions } from './options.ts'
 import { type Plan, plan } from './plan.ts'
+import { checkPrecision, type Precision } from './precision.ts'
 import { Profile } from './profile.ts'
 import { Storage } from './storage.ts'
 
@@ -16,10 +17,15 @@ export interface InitOptions {
    *  not cross-origin isolated, an edge runtime) it is one, and threads() tells why. Results are the same, bit for bit.
    *  Default 1. */
   threads?: number | 'auto'
+  /** 'reproducible', the default: the same bits on every engine. 'fast': products are added without being rounded first
+   *  (relaxed SIMD), 1.1 to 1.2 times as fast; results differ in their last digits from those of 'reproducible', and from
+   *  engine to engine; an Error where the engine cannot. 'auto': fast where it is to be had, else reproducible.
+   *  precision() tells which. */
+  precision?: Precision | 'auto'
   /** Bytes that linear memory may reach; default 2 GiB, at most 4 GiB. With threads they are reserved at once. */
   maxMemory?: number
-  /** The core, kernels.wasm of this package, where it should not come from within the script: compiled, as bytes, as a
-   *  URL to fetch, or as the response that will bring it. */
+  /** The core, kernels.wasm of this package (to be fast: kernels-relaxed.wasm), where it should not come from within the
+   *  script: compiled, as bytes, as a URL to fetch, or as the response that will bring it. */
   wasm?: WasmSource | Promise<WasmSource>
 }
 
@@ -174,6 +180,8 @@ let engine: Engine | null = null
 let running: Machine | null = null
 /** Why there is one thread, where there is no team. */
 let reason = ''
+/** Whether the core is the fast one. */
+let fused = false
 let starting: Promise<void> | null = null
 let trace: Trace | null = null
 
@@ -192,7 +200,8 @@ const LEAST_PART_NS = 1000
 
 /** Loads the wasm core; await it once, before anything else. Calls after that return at once, and ignore what their
  *  options ask for; after one that threw, the next begins anew.
- *  Throws for options of other names; when maxMemory is not a size in bytes from 1 MiB to 4 GiB, or cannot be reserved;
+ *  Throws for options of other names; when precision is 'fast' and the engine has no relaxed SIMD, or its core is not
+ *  there; when maxMemory is not a size in bytes from 1 MiB to 4 GiB, or cannot be reserved;
  *  when the engine has no WebAssembly, no SIMD, or is forbidden to compile (Content-Security-Policy); when wasm cannot be
  *  fetched, or is no core of this version. */
 export function init(options: InitOptions = {}): Promise<void> {
@@ -201,7 +210,7 @@ export function init(options: InitOptions = {}): Promise<void> {
 
 /** init, for a machine that is known better. */
 export async function initOn(machine: Machine, options: InitOptions): Promise<void> {
-  checkOptions('init', options, ['threads', 'maxMemory', 'wasm'])
+  checkOptions('init', options, ['threads', 'precision', 'maxMemory', 'wasm'])
   starting ??= start(machine, options).catch((error) => {
     starting = null
     throw error
@@ -223,7 +232,9 @@ function reserve(bytes: number, shared: boolean, yielding: boolean): { memory: W
   }
 }
 
-async function start(machine: Machine, { threads = 1, maxMemory: given, wasm }: InitOptions): Promise<void> {
+async function start(machine: Machine, options: InitOptions): Promise<void> {
+  const { threads = 1, precision = 'reproducible', maxMemory: given, wasm } = options
+  checkPrecision(precision)
   const maxMemory = given ?? DEFAULT_MEMORY
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
@@ -235,7 +246,7 @@ async function start(machine: Machine, { threads = 1, maxMemory: given, wasm }: 
   const plan = crew ? crew.available(threads) : { threads: 1, reason: 'as asked' }
   const shared = plan.threads > 1
   const { memory, maximum } = reserve(maxMemory, shared, given === undefined)
-  const { core, module } = await loadCore(wasm, { memory, tileColumns: machine.tileColumns }, shared)
+  const { core, module } = await loadCore(wasm, { memory, tileColumns: machine.tileColumns }, precision, shared)
   const started = new Engine(new Memory(memory, maximum * PAGE, core.heapBase()), core.run)
   if (crew && shared) {
     const { tileColumns, leastPart: least = LEAST_PART_NS, eagerAlone = false } = machine
@@ -250,6 +261,7 @@ async function start(machine: Machine, { threads = 1, maxMemory: given, wasm }: 
   }
   engine = started
   running = machine
+  fused = core.fused() !== 0
   reason = plan.reason
 }
 
@@ -271,6 +283,12 @@ export async function dispose(): Promise<void> {
 
 /** What the core was told when it started; null before. */
 export const runningOn = (): Machine | null => running
+
+/** Which core runs: 'fast' where init was asked for it, or for 'auto', and the engine could. */
+export function precision(): Precision {
+  currentEngine('precision')
+  return fused ? 'fast' : 'reproducible'
+}
 
 /** The running engine. `caller` is named in the Error when init was not awaited. */
 export function currentEngine(caller: string): Engine {

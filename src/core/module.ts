@@ -1,7 +1,8 @@
 // From what may hold the core to a compiled module that is the core of this very version.
 
-import { kernels } from '#kernels'
+import { kernels, relaxedKernels } from '#kernels'
 import { ABI } from './commands.ts'
+import { checkPair, checkRelaxed, type Precision } from './precision.ts'
 
 /** Where the core may come from. */
 export type WasmSource = WebAssembly.Module | BufferSource | Response | URL
@@ -22,6 +23,8 @@ export interface Core {
   /** The first byte that the host may use. */
   heapBase(): number
   abi(): number
+  /** Whether it is the fast one. */
+  fused(): number
 }
 
 /** Linear memory that may grow to `maximum` pages. Throws where the engine has no WebAssembly, or cannot reserve it.
@@ -47,9 +50,15 @@ export function newMemory(initial: number, maximum: number, shared = false): Web
 export async function loadCore(
   given: WasmSource | Promise<WasmSource> | undefined,
   env: WebAssembly.ModuleImports,
+  precision: Precision | 'auto' = 'reproducible',
   shared = false,
 ): Promise<{ core: Core; module: WebAssembly.Module }> {
-  const source = given === undefined ? await kernels() : await fetched(await given)
+  if (precision === 'auto' && given === undefined) {
+    // Whatever is in the way of one core tells less than what is in the way of the other.
+    return loadCore(given, env, 'fast', shared).catch(() => loadCore(given, env, 'reproducible', shared))
+  }
+  if (precision === 'fast') checkRelaxed()
+  const source = given === undefined ? await own(precision) : await fetched(await given)
   const module = await compile(source, shared)
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
   if (!exported.includes('run')) {
@@ -68,7 +77,22 @@ export async function loadCore(
   }
   const abi = exported.includes('abi') ? core.abi() >>> 0 : 0
   if (abi !== ABI) throw new Error(`init: ${version} (abi ${hex(abi)}, expected ${hex(ABI)}); ${mend}`)
+  checkPair(precision, core.fused() ? 'fast' : 'reproducible')
   return { core, module }
+}
+
+/** The core that the package brings along. */
+async function own(precision: Precision | 'auto'): Promise<WebAssembly.Module | BufferSource> {
+  if (precision !== 'fast') return kernels()
+  try {
+    return await fetched(await relaxedKernels())
+  } catch (error) {
+    throw new Error(
+      `init: precision is 'fast', but its core, kernels-relaxed.wasm of this package, is not to be had here ` +
+        `(${(error as Error).message}); pass it: init({ precision: 'fast', wasm })`,
+      { cause: error },
+    )
+  }
 }
 
 async function compile(source: WebAssembly.Module | BufferSource, shared: boolean): Promise<WebAssembly.Module> {

@@ -17,4 +17,6 @@ declare module '*.wasm?module' {
 /** One of the files beside this, chosen by package.json's `imports`. */
 declare module '#kernels' {
   export function kernels(): WebAssembly.Module | BufferSource | Promise<WebAssembly.Module | BufferSource>
+  /** The core with relaxed SIMD, or where it lies: brought on demand. Throws where it is not brought along. */
+  export function relaxedKernels(): URL | Promise<BufferSource>
 }

@@ -14,3 +14,7 @@ export async function kernels(): Promise<ArrayBuffer> {
   const inflated = new Blob([decode(deflated)]).stream().pipeThrough(new DecompressionStream('deflate'))
   return new Response(inflated).arrayBuffer()
 }
+
+/** Where the core with relaxed SIMD lies: a file, which nobody fetches unless asked. An import of it would be in every
+ *  bundle of bundlers that write one file. */
+export const relaxedKernels = (): URL => new URL(/* @vite-ignore */ '../kernels-relaxed.wasm', import.meta.url)
