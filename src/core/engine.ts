@@ -8,7 +8,7 @@ import { Memory, type MemoryStats } from './memory.ts'
 import { loadCore, newMemory, type WasmSource } from './module.ts'
 import { checkOptions } from './options.ts'
 import { type Plan, plan } from './plan.ts'
-import { checkPrecision, type Precision } from './precision.ts'
+import type { Precision } from './precision.ts'
 import { Profile } from './profile.ts'
 import { Storage } from './storage.ts'
 
@@ -218,39 +218,26 @@ export async function initOn(machine: Machine, options: InitOptions): Promise<vo
   return starting
 }
 
-const DEFAULT_MEMORY = 2 ** 31
-const LEAST_SHARED_MEMORY = 2 ** 28
-
-/** Memory that may reach `bytes`; where that was nobody's wish, and is not to be had at once, half of it, and so on. */
-function reserve(bytes: number, shared: boolean, yielding: boolean): { memory: WebAssembly.Memory; maximum: number } {
-  const maximum = Math.floor(bytes / PAGE)
-  try {
-    return { memory: newMemory(INITIAL_PAGES, maximum, shared), maximum }
-  } catch (error) {
-    if (!(shared && yielding) || bytes <= LEAST_SHARED_MEMORY) throw error
-    return reserve(bytes / 2, shared, yielding)
-  }
-}
-
 async function start(machine: Machine, options: InitOptions): Promise<void> {
-  const { threads = 1, precision = 'reproducible', maxMemory: given, wasm } = options
-  checkPrecision(precision)
-  const maxMemory = given ?? DEFAULT_MEMORY
+  const { threads = 1, precision = 'reproducible', maxMemory = 2 ** 31, wasm } = options
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
   }
-  if (threads !== 'auto' && !(Number.isInteger(threads) && threads >= 1 && threads <= 16)) {
-    throw new RangeError(`init: threads is ${String(threads)}, expected a whole number from 1 to 16, or 'auto'`)
-  }
+  // Most pages have one thread and the reproducible core: what others need is loaded when they ask.
+  if (precision !== 'reproducible') (await import('./precision.ts')).checkPrecision(precision)
   const crew = threads === 1 ? null : await import('../threads/team.ts')
-  const plan = crew ? crew.available(threads) : { threads: 1, reason: 'as asked' }
-  const shared = plan.threads > 1
-  const { memory, maximum } = reserve(maxMemory, shared, given === undefined)
-  const { core, module } = await loadCore(wasm, { memory, tileColumns: machine.tileColumns }, precision, shared)
-  const started = new Engine(new Memory(memory, maximum * PAGE, core.heapBase()), core.run)
-  if (crew && shared) {
+  const plan = crew?.available(threads) ?? { threads: 1, reason: 'as asked' }
+  const shared = crew && plan.threads > 1 ? crew : null
+  const memory = shared
+    ? shared.reserve(maxMemory / PAGE, options.maxMemory === undefined)
+    : newMemory(INITIAL_PAGES, maxMemory / PAGE)
+  const env = { memory, tileColumns: machine.tileColumns }
+  const { core, module } = await loadCore(wasm, env, precision, shared?.share)
+  const limit = shared ? memory.buffer.byteLength : Math.floor(maxMemory / PAGE) * PAGE
+  const started = new Engine(new Memory(memory, limit, core.heapBase()), core.run)
+  if (shared) {
     const { tileColumns, leastPart: least = LEAST_PART_NS, eagerAlone = false } = machine
-    started.team = await crew.Team.assemble(started.memory, core, {
+    started.team = await shared.Team.assemble(started.memory, core, {
       ...plan,
       least,
       eagerAlone,

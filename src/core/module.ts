@@ -2,7 +2,7 @@
 
 import { kernels, relaxedKernels } from '#kernels'
 import { ABI } from './commands.ts'
-import { checkPair, checkRelaxed, type Precision } from './precision.ts'
+import type { Precision } from './precision.ts'
 
 /** Where the core may come from. */
 export type WasmSource = WebAssembly.Module | BufferSource | Response | URL
@@ -27,14 +27,15 @@ export interface Core {
   fused(): number
 }
 
-/** Linear memory that may grow to `maximum` pages. Throws where the engine has no WebAssembly, or cannot reserve it.
+/** Linear memory of `least` pages that may grow to `most`. Throws where the engine has no WebAssembly, or cannot reserve it.
  *  Shared memory has all its pages from the start: other threads would not see it grow. */
-export function newMemory(initial: number, maximum: number, shared = false): WebAssembly.Memory {
+export function newMemory(least: number, most: number, shared = false): WebAssembly.Memory {
   if (typeof WebAssembly === 'undefined') {
     throw new Error('init: this engine has no WebAssembly; Node has it without --jitless, Safari outside Lockdown Mode')
   }
+  const maximum = Math.floor(most)
   try {
-    return new WebAssembly.Memory({ initial: shared ? maximum : initial, maximum, shared })
+    return new WebAssembly.Memory({ initial: shared ? maximum : least, maximum, shared })
   } catch (error) {
     throw new Error(
       `init: maxMemory, ${maximum * 65536} bytes, could not be reserved (${(error as Error).message}); ` +
@@ -44,22 +45,21 @@ export function newMemory(initial: number, maximum: number, shared = false): Web
   }
 }
 
-/** The core, from `given` or from the package itself, running on `env`, over memory of several threads with `shared`.
- *  Throws an Error that tells apart what may be in
- *  the way: an engine without SIMD, a place that compiles nothing at run time, bytes that are no module, another version. */
+/** The core, from `given` or from the package itself, running on `env`; `share` makes of it one for shared
+ *  memory. Throws an Error that tells apart what may be in the way: an engine without SIMD, a place that compiles nothing at run time, bytes that are no module, another version. */
 export async function loadCore(
   given: WasmSource | Promise<WasmSource> | undefined,
   env: WebAssembly.ModuleImports,
   precision: Precision | 'auto' = 'reproducible',
-  shared = false,
+  share?: (source: WebAssembly.Module | BufferSource) => BufferSource,
 ): Promise<{ core: Core; module: WebAssembly.Module }> {
   if (precision === 'auto' && given === undefined) {
     // Whatever is in the way of one core tells less than what is in the way of the other.
-    return loadCore(given, env, 'fast', shared).catch(() => loadCore(given, env, 'reproducible', shared))
+    return loadCore(given, env, 'fast', share).catch(() => loadCore(given, env, 'reproducible', share))
   }
-  if (precision === 'fast') checkRelaxed()
+  if (precision === 'fast') (await import('./precision.ts')).checkRelaxed()
   const source = given === undefined ? await own(precision) : await fetched(await given)
-  const module = await compile(source, shared)
+  const module = await compile(share ? share(source) : source)
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
   if (!exported.includes('run')) {
     throw new Error(`init: wasm is not a Lanewise core: it exports ${exported.join(', ') || 'nothing'}, expected run`)
@@ -77,7 +77,8 @@ export async function loadCore(
   }
   const abi = exported.includes('abi') ? core.abi() >>> 0 : 0
   if (abi !== ABI) throw new Error(`init: ${version} (abi ${hex(abi)}, expected ${hex(ABI)}); ${mend}`)
-  checkPair(precision, core.fused() ? 'fast' : 'reproducible')
+  const found = core.fused() ? 'fast' : 'reproducible'
+  if (precision !== 'auto' && precision !== found) throw (await import('./precision.ts')).otherCore(precision, found)
   return { core, module }
 }
 
@@ -95,13 +96,8 @@ async function own(precision: Precision | 'auto'): Promise<WebAssembly.Module | 
   }
 }
 
-async function compile(source: WebAssembly.Module | BufferSource, shared: boolean): Promise<WebAssembly.Module> {
-  if (isModule(source)) {
-    if (!shared) return source
-    throw new TypeError(
-      'init: wasm is a compiled WebAssembly.Module, for one thread; with threads pass bytes, a URL or a Response',
-    )
-  }
+async function compile(source: WebAssembly.Module | BufferSource): Promise<WebAssembly.Module> {
+  if (isModule(source)) return source
   if (!(ArrayBuffer.isView(source) || isKind(source, 'ArrayBuffer'))) {
     throw new TypeError(
       `init: wasm is ${Object.prototype.toString.call(source).slice(8, -1)}, ` +
@@ -109,24 +105,10 @@ async function compile(source: WebAssembly.Module | BufferSource, shared: boolea
     )
   }
   try {
-    return await WebAssembly.compile(shared ? withSharedMemory(source) : source)
+    return await WebAssembly.compile(source)
   } catch (error) {
     throw new Error(`init: ${reason(source, error as Error)} (${(error as Error).message})`, { cause: error })
   }
-}
-
-/** The core with its memory import marked as shared, one bit: nothing else sets a core for threads apart from one
- *  without. Bytes that are no core come back as they are: compiling them tells. */
-function withSharedMemory(source: BufferSource): Uint8Array<ArrayBuffer> {
-  const bytes = ArrayBuffer.isView(source)
-    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
-    : new Uint8Array(source).slice()
-  const memory = [3, ...'env'].concat(6, ...'memory', 2).map((x) => (typeof x === 'string' ? x.charCodeAt(0) : x))
-  const at = bytes.findIndex((_, i) => memory.every((byte, j) => bytes[i + j] === byte))
-  const limits = at + memory.length
-  // 1: it may grow, to a given size; 3: it is shared besides.
-  if (at >= 0 && bytes[limits] === 1) bytes[limits] = 3
-  return bytes
 }
 
 /** What a URL or a Response brings. Nothing streams: the core compiles in a millisecond, and a server's wrong

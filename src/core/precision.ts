@@ -28,11 +28,10 @@ export function checkRelaxed(): void {
   )
 }
 
-/** Throws when a core that is not what was asked for was passed. */
-export function checkPair(asked: Precision | 'auto', found: Precision): void {
-  if (asked === 'auto' || asked === found) return
+/** The Error for a core that is not what was asked for. */
+export function otherCore(asked: Precision, found: Precision): Error {
   const file = asked === 'fast' ? 'kernels-relaxed.wasm' : 'kernels.wasm'
-  throw new Error(
+  return new Error(
     `init: wasm is the ${found} core, but precision is '${asked}'; pass ${file}, or precision: '${found}'`,
   )
 }

@@ -11,7 +11,7 @@ const PAGE_THREADS = [1, 2, 4]
 /** Where one comes to run, though two are asked for. */
 const ALONE = { threads: [1], asked: 2 }
 /** The Nodes with V8's 256-bit pass. */
-const WIDE = [24]
+const WIDE = [24, 26]
 /** For one run, with more threads than cores, on a busy machine. */
 const TIMEOUT = 180_000
 
