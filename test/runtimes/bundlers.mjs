@@ -28,7 +28,7 @@ export const bundlers = {
     const { rollup } = await import('rollup')
     const { default: nodeResolve } = await import('@rollup/plugin-node-resolve')
     const bundle = await rollup({ input: join(folder, 'app/page.js'), plugins: [nodeResolve()] })
-    await bundle.write({ file: join(out, 'page.js'), format: 'es' })
+    await bundle.write({ dir: out, format: 'es' })
     await bundle.close()
   },
   async webpack(folder, out) {
