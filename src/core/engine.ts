@@ -200,7 +200,7 @@ const LEAST_PART_NS = 1000
 
 /** Loads the wasm core; await it once, before anything else. Calls after that return at once, and ignore what their
  *  options ask for; after one that threw, the next begins anew.
- *  Throws for options of other names; when precision is 'fast' and the engine has no relaxed SIMD, or its core is not
+ *  Throws for options of other names; when threads is not a whole number from 1 to 16 or 'auto'; when precision is 'fast' and the engine has no relaxed SIMD, or its core is not
  *  there; when maxMemory is not a size in bytes from 1 MiB to 4 GiB, or cannot be reserved;
  *  when the engine has no WebAssembly, no SIMD, or is forbidden to compile (Content-Security-Policy); when wasm cannot be
  *  fetched, or is no core of this version. */
