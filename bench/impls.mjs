@@ -20,19 +20,23 @@ export const impls = [
   { name: 'pytorch', file: 'pytorch.py', kinds: ['gemm', ...training, ...layers] },
 ]
 
-/** The same with n threads, as rows of their own: Lanewise, and the only peer that has them in Node. */
-export const threaded = (n) =>
-  impls
-    .filter(({ name }) => name === 'lanewise' || name === 'pytorch')
+/** Lanewise with the fast core. */
+const fast = { ...impls[0], name: 'lanewise-fast', words: ['--fast'], kinds: ['gemm', ...training, ...layers] }
+
+/** Who takes part, with variants as rows of their own: the fast core, and n threads for those who have them in Node. */
+export function racers({ fast: withFast, threads }) {
+  const base = [impls[0], ...(withFast ? [fast] : []), ...impls.slice(1)]
+  if (threads === 1) return base
+  const threaded = base
+    .filter(({ name }) => name.startsWith('lanewise') || name === 'pytorch')
     .map((impl) => ({
       ...impl,
-      name: `${impl.name}-${n}t`,
-      threads: n,
+      name: `${impl.name}-${threads}t`,
+      threads,
       kinds: impl.kinds.filter((kind) => kind !== 'cold'),
     }))
-
-/** Lanewise with the fast core. */
-export const fast = { ...impls[0], name: 'lanewise-fast', words: ['--fast'], kinds: ['gemm', ...training, ...layers] }
+  return [...base, ...threaded]
+}
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cases } from './cases.mjs'
 import { Child } from './child.mjs'
-import { commandsOf, fast, impls, threaded } from './impls.mjs'
+import { commandsOf, impls, racers } from './impls.mjs'
 
 // Engines compile hot code anew after a while: a case warms up for this long and this many steps, but a slow
 // peer no longer than the limit.
@@ -79,12 +79,9 @@ function options() {
     if (values.wide || values.fast) values.node ??= '24'
     if (values.growth !== undefined && (values.json || values.profile !== undefined || values.case !== ''))
       throw new Error('--growth goes with --rounds, --node and --wide alone')
-    const measured = [
-      impls[0],
-      ...(values.fast ? [fast] : []),
-      ...impls.slice(1),
-      ...(threads > 1 ? threaded(threads) : []),
-    ].filter(({ name }, i) => i === 0 || chosen.includes(name.replace(/-\d+t$/, '')) || name.startsWith('lanewise'))
+    const measured = racers({ ...values, threads }).filter(
+      ({ name }) => name.startsWith('lanewise') || chosen.includes(name.replace(/-\d+t$/, '')),
+    )
     return { ...values, rounds, entries, impls: measured }
   } catch (error) {
     tell(`${error.message}\n\n${help}`)
