@@ -4,11 +4,16 @@ import { readFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { CHANGED, hashes, STEPS } from './bits/app/models.mjs'
 
+/** Under test:threads parts are as small as can be. */
+const threads = process.env.MODE === 'threads' ? 3 : 1
+
 /** The hashes of a fresh core with tiles of the given width. */
 async function withTiles(tileColumns: 8 | 16, steps: number): Promise<Record<string, string>> {
   vi.resetModules()
+  // Under test:threads and test:wide init is another.
+  vi.doUnmock('../src/core/engine.ts')
   const { initOn } = await import('../src/core/engine.ts')
-  await initOn({ tileColumns }, {})
+  await initOn({ tileColumns, ...(threads > 1 ? { leastPart: 1 } : {}) }, { threads })
   return hashes(await import('../src/index.ts'), steps)
 }
 

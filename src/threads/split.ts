@@ -52,8 +52,9 @@ class Args {
     if (typeof what === 'number') return what
     return what.split('*').reduce((product, factor) => {
       if (factor === '2') return product * 2
-      const [name, divisor = '1'] = factor.split('/') as [string, string?]
-      return product * Math.floor((this.get(name) as number) / Number(divisor))
+      const [name, divisor] = factor.split('/') as [string, string?]
+      const value = this.get(name) as number
+      return product * (divisor ? Math.floor(value / Number(divisor)) : value)
     }, 1)
   }
 
@@ -325,7 +326,8 @@ const plane = along('planes', 1, { x: 'height*width', out: 'outHeight*outWidth' 
 const planeBackward = along('planes', 1, { dx: 'height*width', dy: 'outHeight*outWidth' })
 const reduction = along('outer', 0.3, { x: 'size*inner', out: 'inner' })
 
-const rules: Readonly<Record<string, Rule>> = {
+/** For each kernel how it may be cut, or why it is for one thread. */
+export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ relu: unary, reluBackward: unary, leakyRelu: unary, leakyReluBackward: unary, hardswish: unary },
   ...{ hardswishBackward: unary, hardsigmoid: unary, hardsigmoidBackward: unary, tanhBackward: unary },
   ...{ sigmoidBackward: unary, tanh: curve, sigmoid: curve, elu: curve, eluBackward: curve, gelu: curve },
@@ -446,5 +448,6 @@ const rules: Readonly<Record<string, Rule>> = {
 
 /** How a command may be cut; null where it is for one thread. */
 export function cutOf(command: Command): Cut | null {
-  return rules[command.kernel.name]?.(new Args(command)) ?? null
+  const rule = rules[command.kernel.name]
+  return typeof rule === 'function' ? rule(new Args(command)) : null
 }
