@@ -5,7 +5,6 @@
 import { type Command, type Operand, operands, writes } from '../../src/core/command.ts'
 import { Engine } from '../../src/core/engine.ts'
 import { resolve, Storage } from '../../src/core/storage.ts'
-import type { Span } from '../../src/threads/split.ts'
 import { partsOf } from '../../src/threads/stages.ts'
 
 /** Kernels that were cut, and into how many parts. */
@@ -21,9 +20,8 @@ interface Bytes {
 /** From the first byte of an operand to its last, or to that of its storage. */
 function bytesOf(operand: Operand): Bytes {
   const { storage, offset } = resolve(operand)
-  const rest = operand.storage.bytes - operand.offset
   const from = storage.address + offset
-  return { from, to: from + Math.max(0, Math.min(rest, (operand as Partial<Span>).bytes ?? rest)) }
+  return { from, to: from + (operand.bytes ?? operand.storage.bytes - operand.offset) }
 }
 
 /** What of `all` is in none of `some`. */
