@@ -3,7 +3,7 @@
 // how many it is given, so parts compute the bits of the whole. What is not listed here is run by one thread.
 
 import type { Command, Operand } from '../core/command.ts'
-import { Geometry } from '../core/commands.ts'
+import { Geometry, SUMMED_ROWS } from '../core/commands.ts'
 import { signatures } from './signatures.ts'
 
 type Arg = Command['args'][number]
@@ -76,7 +76,7 @@ class Args {
   /** `size` elements (of 4 bytes) of an operand from element `start` on; null where it is absent. */
   span(name: string, start: number, size: number): Span | null {
     const operand = this.get(name) as Operand | null
-    return operand && { storage: operand.storage, offset: operand.offset + 4 * start, bytes: 4 * size }
+    return operand && { storage: operand.storage, offset: operand.offset + 4 * start, bytes: Math.ceil(4 * size) }
   }
 
   /** The command with some arguments changed. `skipped`: how many positions, as it may refuse them, lie before. */
@@ -323,6 +323,17 @@ const attention = (...operands: readonly (readonly [name: string, index: number]
 }
 
 const drawing = each(2.5, { generator: 0 })
+/** Rows; sums are of SUMMED_ROWS of them. */
+const layerNormBackward: Rule = (args) => {
+  const steps = { dx: 'd', dy: 'd', x: 'd', mean: 1, rstd: 1 }
+  const cut = along('rows', 1.2, steps, { grain: SUMMED_ROWS })(args) as Cut
+  const size = 8 * Math.ceil(args.number('d') / 4)
+  const block = (rows: number) => size * Math.ceil(rows / SUMMED_ROWS)
+  const part = (from: number, to: number) =>
+    new Args(cut.part(from, to)).with({ sums: args.span('sums', block(from), block(to - from)) })
+  return { ...cut, part }
+}
+
 const arithmetic = strided(0.4, ['a', 'b'], ['out'])
 const unary = each(0.4)
 const curve = each(2)
@@ -397,13 +408,11 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ binaryEntropyBackward: pairBackward },
   logisticEntropy: curve,
   logisticEntropyBackward: each(2, { dy: 'each' }),
-  ...{ checkFinite: unary, checkRange: unary, checkSign: unary },
+  ...{ checkFinite: 'little work', checkRange: unary, checkSign: unary },
 
   layerNorm: along('rows', 1, { out: 'd', x: 'd', mean: 1, rstd: 1 }),
-  layerNormBackward: (args) =>
-    args.get('dweight') || args.get('dbias')
-      ? null
-      : along('rows', 1.2, { dx: 'd', dy: 'd', x: 'd', mean: 1, rstd: 1 })(args),
+  layerNormBackward,
+  layerNormSums: 'little work',
   groupNorm: along('n', 1, { out: 'channels*inner', x: 'channels*inner', mean: 'groups', rstd: 'groups' }),
   groupNormBackward: (args) =>
     args.get('dweight') || args.get('dbias')
