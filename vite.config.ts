@@ -123,6 +123,9 @@ const entries: Plugin = {
   },
 }
 
+/** Tests of files, of numbers in JavaScript, or of processes of their own: threads change nothing there. */
+const withoutPrograms = ['data', 'docs', 'lecture', 'loader', 'metrics', 'node', 'package', 'safetensors', 'structure']
+
 // The package: one file with all code, and small ones that name what of it belongs to each entry. Node loads six files
 // in 12 ms (a file for each source: 54), and bundlers leave out what a page does not use. The core is in the files of
 // kernels, of which package.json's `imports` picks one for each runtime, and a file of its own. `--mode page` makes the
@@ -147,6 +150,7 @@ export default defineConfig(({ mode }) => ({
       }),
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: mode === 'threads' ? withoutPrograms.map((name) => `test/${name}.test.ts`) : [],
     // For a machine with other work to do: no test measures time.
     testTimeout: 30_000,
     setupFiles: /wide|fast/.test(mode)

@@ -84,17 +84,11 @@ export function uniform16(out: usize, generator: usize, index: i32): void {
   v128.store(out, share(v128.shuffle<i64>(high01, high23, 1, 3)), 48)
 }
 
-/** Numbers i .. i + 3 of the draw, i a multiple of 4, from first to last: every sixteenth time into the scratch. */
+/** Numbers first + i .. first + i + 3 of the draw, first a multiple of 16 and i one of 4, from 0 to the last: every
+ *  sixteenth time into the scratch. */
 // @ts-ignore: decorator
 @inline
-export function uniform4(generator: usize, drawn: usize, i: i32): v128 {
-  if ((i & 15) == 0) uniform16(drawn, generator, i >> 2)
+export function uniform4(generator: usize, drawn: usize, first: i32, i: i32): v128 {
+  if ((i & 15) == 0) uniform16(drawn, generator, (first + i) >> 2)
   return v128.load(at(drawn, i & 15))
-}
-
-/** Counts one draw. */
-// @ts-ignore: decorator
-@inline
-export function nextDraw(generator: usize): void {
-  store<u64>(generator, load<u64>(generator, 8) + 1, 8)
 }

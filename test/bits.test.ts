@@ -4,11 +4,14 @@ import { readFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { CHANGED, hashes, STEPS } from './bits/app/models.mjs'
 
-/** The hashes of a fresh core. */
+/** The hashes of a fresh core. Under test:threads parts are as small as can be. */
 async function train(steps: number, tileColumns: 8 | 16, threads: number): Promise<Record<string, string>> {
   vi.resetModules()
+  // Under test:threads and test:wide init is another.
+  vi.doUnmock('../src/core/engine.ts')
   const { dispose, initOn, threads: running } = await import('../src/core/engine.ts')
-  await initOn({ tileColumns }, { threads })
+  const machine = { tileColumns, ...(process.env.MODE === 'threads' ? { leastPart: 1 } : {}) }
+  await initOn(machine, { threads })
   const found = await hashes(await import('../src/index.ts'), steps)
   expect(running().count).toBe(threads)
   await dispose()

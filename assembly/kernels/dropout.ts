@@ -1,7 +1,7 @@
 // Dropout. Which elements were kept is remembered in bits for the backward.
 
-import { In, InOut, Out, Scratch } from '../abi'
-import { nextDraw, uniform4 } from '../random'
+import { In, Out, Scratch } from '../abi'
+import { uniform4 } from '../random'
 import { at, storeLanes } from '../simd'
 
 /** factor in the lanes whose bits (0 .. 3) are set, 0 in the others. */
@@ -13,16 +13,18 @@ function lanesOf(bits: i32, factor: v128): v128 {
 }
 
 /** out = x factor with probability 1 - p, else x 0.  out, x: [n]; kept: one byte for four elements, its bits say
- *  which were kept; block: 16 words. Element i is kept where number i of the draw (in [0, 1)) is >= p. */
-export function dropout(out: Out, kept: Out, generator: InOut, block: Scratch, x: In, p: f32, factor: f32, n: i32): void {
+ *  which were kept; block: 16 words. Element i is kept where number first + i of the draw (in [0, 1)) is
+ *  >= p. */
+export function dropout(
+  out: Out, kept: Out, generator: In, block: Scratch, x: In, p: f32, factor: f32, first: i32, n: i32,
+): void {
   const f = f32x4.splat(factor)
   const limit = f32x4.splat(p)
   for (let i = 0; i < n; i += 4) {
-    const bits = i32x4.bitmask(f32x4.ge(uniform4(generator, block, i), limit))
+    const bits = i32x4.bitmask(f32x4.ge(uniform4(generator, block, first, i), limit))
     store<u8>(kept + (i >> 2), bits)
     storeLanes(at(out, i), f32x4.mul(v128.load(at(x, i)), lanesOf(bits, f)), n - i)
   }
-  nextDraw(generator)
 }
 
 /** dx = dy factor where x was kept, else dy 0.  dx, dy: [n]. */

@@ -10,7 +10,7 @@ import { fourColumns, sumOf } from './reduce'
 /** Elements added in f32 lanes before their sum joins an f64 total. */
 const CHUNK = 2048
 /** Rows whose gradients of weight and bias are added up before they join the total. */
-const ROWS = 64
+export const SUMMED_ROWS = 64
 
 // @ts-ignore: decorator
 @inline
@@ -114,39 +114,43 @@ function normalizeRows(
   }
 }
 
-/** The gradients of layerNorm; dweight, dbias: [d], absent where not wanted.  partial: 2 × (d rounded up to 4) floats. */
+/** The gradient dx of layerNorm; sums: for each 64 rows the terms of dweight and those of dbias, [⌈rows / 64⌉, 2, d rounded
+ *  up to 4], which layerNormSums adds up. */
 export function layerNormBackward(
-  dx: Out, dweight: OptionalOut, dbias: OptionalOut, partial: Scratch,
-  dy: In, x: In, mean: OptionalIn, rstd: In, weight: OptionalIn, rows: i32, d: i32,
+  dx: Out, sums: Out, dy: In, x: In, mean: OptionalIn, rstd: In, weight: OptionalIn, rows: i32, d: i32,
 ): void {
-  normalizeRowsBackward(dx, dweight, dbias, partial, dy, x, mean, rstd, weight, rows, 1, d)
+  normalizeRowsBackward(dx, sums, dy, x, mean, rstd, weight, rows, 1, d)
 }
 
-/** The gradients of normalizeRows.  partial: 2 × (period · d rounded up to 4) floats. */
+/** The gradients of layerNorm's weight and bias; dweight, dbias: [d], absent where not wanted. */
+export function layerNormSums(sums: In, dweight: OptionalOut, dbias: OptionalOut, rows: i32, d: i32): void {
+  const width = (d + 3) & ~3
+  if (dweight) memory.fill(dweight, 0, <usize>d << 2)
+  if (dbias) memory.fill(dbias, 0, <usize>d << 2)
+  for (let row = 0; row < rows; row += SUMMED_ROWS) {
+    if (dweight) addTo(dweight, sums, d)
+    if (dbias) addTo(dbias, at(sums, width), d)
+    sums = at(sums, 2 * width)
+  }
+}
+
+/** The gradient dx of normalizeRows, and the sums of 64 times `period` rows each, [2, period · d rounded up to 4]. */
 function normalizeRowsBackward(
-  dx: usize, dweight: usize, dbias: usize, partial: usize,
-  dy: usize, x: usize, mean: usize, rstd: usize, weight: usize, rows: i32, period: i32, d: i32,
+  dx: usize, sums: usize, dy: usize, x: usize, mean: usize, rstd: usize, weight: usize, rows: i32, period: i32, d: i32,
 ): void {
-  const size = period * d
-  const width = (size + 3) & ~3
-  const partialBias = at(partial, width)
-  const together = ROWS * period
-  if (dweight) memory.fill(dweight, 0, <usize>size << 2)
-  if (dbias) memory.fill(dbias, 0, <usize>size << 2)
+  const width = (period * d + 3) & ~3
+  const together = SUMMED_ROWS * period
   for (let row = 0; row < rows; row++) {
-    if (row % together == 0) memory.fill(partial, 0, <usize>width << 3)
+    if (row > 0 && row % together == 0) sums = at(sums, 2 * width)
+    if (row % together == 0) memory.fill(sums, 0, <usize>width << 3)
     const centre = mean ? load<f32>(at(mean, row)) : 0
     const scale = load<f32>(at(rstd, row))
     const own = (row % period) * d
     const w = at(weight, own)
-    const pw = at(partial, own)
-    const pb = at(partialBias, own)
+    const pw = at(sums, own)
+    const pb = at(sums, width + own)
     if (weight) layerNormBackwardRow(true, mean != 0, dx, pw, pb, dy, x, centre, scale, w, d)
     else layerNormBackwardRow(false, mean != 0, dx, pw, pb, dy, x, centre, scale, w, d)
-    if (row % together == together - 1 || row == rows - 1) {
-      if (dweight) addTo(dweight, partial, size)
-      if (dbias) addTo(dbias, partialBias, size)
-    }
     dx = at(dx, d)
     dy = at(dy, d)
     x = at(x, d)
@@ -336,13 +340,17 @@ export function groupNorm(
   }
 }
 
-/** The gradients of groupNorm; dweight, dbias: [channels], absent where not wanted.  sums: 4 channels f64. */
+/** The gradients of groupNorm; dweight, dbias: [channels], absent where not wanted.  sums: 4 channels f64, or
+ *  where inner is 1 as layerNormBackward has them. */
 export function groupNormBackward(
   dx: Out, dweight: OptionalOut, dbias: OptionalOut, sums: Scratch,
   dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, n: i32, groups: i32, channels: i32, inner: i32,
 ): void {
   const each = channels / groups
-  if (inner == 1) return normalizeRowsBackward(dx, dweight, dbias, sums, dy, x, mean, rstd, weight, n * groups, groups, each)
+  if (inner == 1) {
+    normalizeRowsBackward(dx, sums, dy, x, mean, rstd, weight, n * groups, groups, each)
+    return layerNormSums(sums, dweight, dbias, n, channels)
+  }
   const size = each * inner
   // For each channel: the sums of one sample; after them, those of all.
   const totals = sums + (<usize>channels << 4)

@@ -1,22 +1,21 @@
-// Random choices: of 0 or 1, of whole numbers, of orders, of classes. Draws as in random.ts.
+// Random choices: of 0 or 1, of whole numbers, of orders, of classes. Draws, and `first`, as in random.ts.
 
-import { In, InOut, Out, Scratch } from '../abi'
+import { In, Out, Scratch } from '../abi'
 import { log1p } from '../math'
 import { at64, drain, offer, rank } from '../order'
-import { nextDraw, philox, uniform4 } from '../random'
+import { philox, uniform4 } from '../random'
 import { at, storeLanes } from '../simd'
 
 /** out = 1 with probability p, else 0.  out, p: [n]; block: 16 words. Refuses a p outside [0, 1]. */
-export function bernoulli(out: Out, generator: InOut, block: Scratch, p: In, n: i32): i32 {
+export function bernoulli(out: Out, generator: In, block: Scratch, p: In, first: i32, n: i32): i32 {
   for (let i = 0; i < n; i++) {
     const share = load<f32>(at(p, i))
     if (!(share >= 0 && share <= 1)) return i + 1
   }
   for (let i = 0; i < n; i += 4) {
-    const hit = f32x4.lt(uniform4(generator, block, i), v128.load(at(p, i)))
+    const hit = f32x4.lt(uniform4(generator, block, first, i), v128.load(at(p, i)))
     storeLanes(at(out, i), v128.and(hit, f32x4.splat(1)), n - i)
   }
-  nextDraw(generator)
   return 0
 }
 
@@ -31,16 +30,15 @@ function below(block: usize, half: i32, bound: u32): u32 {
 }
 
 /** out (i32) = low + a whole number below span.  out: [n]; block: 4 words. */
-export function randint(out: Out, generator: InOut, block: Scratch, low: i32, span: i32, n: i32): void {
+export function randint(out: Out, generator: In, block: Scratch, low: i32, span: i32, first: i32, n: i32): void {
   for (let i = 0; i < n; i++) {
-    if ((i & 1) == 0) philox(block, load<u64>(generator), load<u64>(generator, 8), <u64>(i >> 1))
+    if ((i & 1) == 0) philox(block, load<u64>(generator), load<u64>(generator, 8), <u64>((first + i) >> 1))
     store<i32>(at(out, i), low + <i32>below(block, i & 1, <u32>span))
   }
-  nextDraw(generator)
 }
 
 /** out (i32) = 0 .. n - 1 in random order, by Fisher and Yates.  out: [n]; block: 4 words. */
-export function permutation(out: Out, generator: InOut, block: Scratch, n: i32): void {
+export function permutation(out: Out, generator: In, block: Scratch, n: i32): void {
   for (let i = 0; i < n; i++) store<i32>(at(out, i), i)
   for (let i = n - 1; i > 0; i--) {
     philox(block, load<u64>(generator), load<u64>(generator, 8), <u64>i)
@@ -49,7 +47,6 @@ export function permutation(out: Out, generator: InOut, block: Scratch, n: i32):
     store<i32>(at(out, i), load<i32>(at(out, j)))
     store<i32>(at(out, j), held)
   }
-  nextDraw(generator)
 }
 
 /** The position of the first weight that is negative or no number, 1 based; else 0. */
@@ -63,7 +60,7 @@ function badWeight(weights: usize, n: i32): i32 {
 
 /** out[r, :] (i32) = count classes drawn with probabilities weights[r, :] / Σ.  out: [rows, count]; weights:
  *  [rows, n]; buffer: 4 words, then n f64. Refuses a weight, or as element rows n + r a row without a weight above 0. */
-export function multinomial(out: Out, generator: InOut, buffer: Scratch, weights: In, rows: i32, n: i32, count: i32): i32 {
+export function multinomial(out: Out, generator: In, buffer: Scratch, weights: In, rows: i32, n: i32, count: i32): i32 {
   const bad = badWeight(weights, rows * n)
   if (bad) return bad
   const sums = buffer + 16
@@ -91,14 +88,13 @@ export function multinomial(out: Out, generator: InOut, buffer: Scratch, weights
     weights += <usize>n << 2
     out += <usize>count << 2
   }
-  nextDraw(generator)
   return 0
 }
 
 /** The same without repeats: the count largest of weight / e, e ~ Exp(1) (Efraimidis and Spirakis).  buffer: 4 words,
  *  then count u64. Refuses a weight, or as element rows n + r a row with fewer than count weights above 0. */
 export function multinomialDistinct(
-  out: Out, generator: InOut, buffer: Scratch, weights: In, rows: i32, n: i32, count: i32,
+  out: Out, generator: In, buffer: Scratch, weights: In, rows: i32, n: i32, count: i32,
 ): i32 {
   const bad = badWeight(weights, rows * n)
   if (bad) return bad
@@ -120,6 +116,5 @@ export function multinomialDistinct(
     weights += <usize>n << 2
     out += <usize>count << 2
   }
-  nextDraw(generator)
   return 0
 }

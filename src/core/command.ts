@@ -13,6 +13,8 @@ export interface Kernel {
 export interface Operand {
   readonly storage: Storage
   readonly offset: number
+  /** How many; all to the end of the storage where it is not said. Stretches of parameters go on in those after it. */
+  readonly bytes?: number
 }
 
 /** One call of a kernel. */

@@ -2,15 +2,9 @@
 
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
-import { checkUntraced, emit, withScratch } from '../core/engine.ts'
+import { checkUntraced, emit } from '../core/engine.ts'
 import { exp, mul, sub } from '../ops/elementwise.ts'
-import {
-  BLOCK_BYTES,
-  defaultGenerator,
-  normal as drawNormal,
-  uniform as drawUniform,
-  Generator,
-} from '../ops/random.ts'
+import { defaultGenerator, draw, normal as drawNormal, uniform as drawUniform, Generator } from '../ops/random.ts'
 import { checkFinite, checkNumber, kindOf, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions, settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
@@ -35,12 +29,12 @@ function check(op: string, x: Tensor, options: Drawn = {}, names: readonly strin
 }
 
 function fillUniform(x: Tensor, low: number, high: number, { generator = defaultGenerator() }: Drawn): Tensor {
-  withScratch(BLOCK_BYTES, 'nn.init', (block) => emit(core.uniform(x, generator.operand, block, low, high, x.size)))
+  draw('nn.init', generator, (state, block) => core.uniform(x, state, block, low, high, 0, x.size))
   return x
 }
 
 function fillNormal(x: Tensor, mean: number, std: number, { generator = defaultGenerator() }: Drawn): Tensor {
-  withScratch(BLOCK_BYTES, 'nn.init', (block) => emit(core.normal(x, generator.operand, block, mean, std, x.size)))
+  draw('nn.init', generator, (state, block) => core.normal(x, state, block, mean, std, 0, x.size))
   return x
 }
 

@@ -53,8 +53,13 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
   const lead = [batch, heads, T, S]
   const output = empty(op, a.out.shape)
   const weights = empty(op, lead)
-  const drawn = empty(op, [4], 'i32')
-  const generator = dropout > 0 ? (a.generator ?? defaultGenerator()).operand : null
+  // The state of the generator, which the backward needs, too.
+  const drawn = dropout > 0 ? empty(op, [4], 'i32') : null
+  if (drawn) {
+    const { operand } = a.generator ?? defaultGenerator()
+    emit(core.copy(drawn, operand, 4))
+    emit(core.nextDraw(operand))
+  }
   const dims = [
     ...[batch, heads, ...sizes],
     ...[a.q, a.k, a.v, a.out].flatMap(({ strides }) => strides),
@@ -74,7 +79,7 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
     panelFloats(S, Dv) +
     dropped * core.QUERIES * S
   withScratch(4 * floats, op, (buffer) =>
-    emit(core.attention(output, weights, drawn, q, k, v, mask, generator, buffer, dims, causal, scale, dropout)),
+    emit(core.attention(output, weights, drawn, q, k, v, mask, buffer, dims, 0, causal, scale, dropout)),
   )
   // Gradients that came to the weights wait here for those of the output, whose rule runs later.
   let dweights: Tensor | null = null
@@ -86,7 +91,7 @@ export function attend(op: string, inputs: readonly Tensor[], a: Attention): { o
     withScratch(4 * floats, op, (buffer) =>
       emit(
         core.attentionBackward(
-          ...([dq, dk, dv, dy, dweights, q, k, v, weights, drawn, buffer, dims, causal, scale, dropout] as const),
+          ...([dq, dk, dv, dy, dweights, q, k, v, weights, drawn, buffer, dims, 0, causal, scale, dropout] as const),
         ),
       ),
     )

@@ -1,14 +1,13 @@
 // Dropout.
 
 import * as core from '../core/commands.ts'
-import { emit, withScratch } from '../core/engine.ts'
 import { checkProbability, misshaped } from '../tensor/checks.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { ones } from './create.ts'
 import { mul } from './elementwise.ts'
 import { float, type Value } from './input.ts'
-import { BLOCK_BYTES, defaultGenerator, type Generator } from './random.ts'
+import { defaultGenerator, draw, type Generator } from './random.ts'
 
 /** Each element 0 with probability p, else x / (1 - p); a fresh draw at each call, and at each run of a compiled
  *  program.  p: from 0 to 1, default 0.5. torch.nn.functional.dropout. */
@@ -19,9 +18,7 @@ export function dropout(x: Value, p = 0.5, generator: Generator = defaultGenerat
   const kept = empty('dropout', [Math.ceil(a.size / 4)], 'u8')
   // With p = 1 nothing is kept that could be scaled.
   const factor = p === 1 ? 0 : 1 / (1 - p)
-  withScratch(BLOCK_BYTES, 'dropout', (block) =>
-    emit(core.dropout(out, kept, generator.operand, block, a, p, factor, a.size)),
-  )
+  draw('dropout', generator, (state, block) => core.dropout(out, kept, state, block, a, p, factor, 0, a.size))
   return record(
     'dropout',
     out,

@@ -32,6 +32,13 @@ function affine(op: string, name: string, value: Tensor | null | undefined, shap
 const gradientFor = (op: string, like: Tensor | null, wanted: boolean | undefined): Tensor | null =>
   like && wanted ? empty(`${op} gradient`, like.shape) : null
 
+/** Shape of the sums of rows of which gradients of weight and bias are made. */
+const sumsOf = (rows: number, width: number): number[] => [
+  Math.ceil(rows / core.SUMMED_ROWS),
+  2,
+  4 * Math.ceil(width / 4),
+]
+
 function normalizeRows(
   op: 'layerNorm' | 'rmsNorm',
   x: Value,
@@ -59,9 +66,9 @@ function normalizeRows(
     const dx = empty(`${op} gradient`, a.shape)
     const dweight = gradientFor(op, weight, scales)
     const dbias = gradientFor(op, bias, shifts)
-    withScratch(8 * Math.ceil(width / 4) * 4, `${op} gradient`, (partial) =>
-      emit(core.layerNormBackward(dx, dweight, dbias, partial, dy, a, mean, rstd, weight, rows, width)),
-    )
+    const sums = empty(`${op} gradient`, sumsOf(rows, width))
+    emit(core.layerNormBackward(dx, sums, dy, a, mean, rstd, weight, rows, width))
+    if (dweight || dbias) emit(core.layerNormSums(sums, dweight, dbias, rows, width))
     return [dx, dweight, dbias]
   })
   return record(op, out, inputs, rules)
@@ -108,7 +115,7 @@ export function groupNorm(x: Value, groups: number, options: NormOptions = {}): 
     const dx = empty('groupNorm gradient', a.shape)
     const dweight = gradientFor('groupNorm', weight, scales)
     const dbias = gradientFor('groupNorm', bias, shifts)
-    withScratch(32 * channels, 'groupNorm gradient', (sums) =>
+    withScratch(Math.max(32 * channels, 4 * sizeOf(sumsOf(n, channels))), 'groupNorm gradient', (sums) =>
       emit(core.groupNormBackward(dx, dweight, dbias, sums, dy, a, mean, rstd, weight, n, groups, channels, inner)),
     )
     return [dx, dweight, dbias]

@@ -1,15 +1,13 @@
 // Random draws from a counter-based generator: the same seed gives the same numbers on every engine, and
 // a compiled program draws fresh ones at each run.
 
+import type { Command, Operand } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import type { Engine } from '../core/engine.ts'
 import { checkUntraced, currentEngine, emit, newHeldStorage, withScratch, withTrace } from '../core/engine.ts'
 import { releaseWith, type Storage } from '../core/storage.ts'
 import type { Shape } from '../tensor/shape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
-
-/** Scratch of a kernel that draws: four blocks of the generator. */
-export const BLOCK_BYTES = 64
 
 /** Philox4x32-10: a seed, and how many draws were taken. */
 export class Generator {
@@ -71,11 +69,23 @@ export function manualSeed(seed: number): void {
   defaultGenerator().seed(seed)
 }
 
+/** A command that draws, and another that counts the draw. Its scratch: four blocks of the generator, and so many bytes
+ *  `more`. */
+export function draw(
+  owner: string,
+  generator: Generator,
+  command: (state: Operand, scratch: Operand) => Command,
+  { more = 0, explain }: { more?: number; explain?: (position: number) => string } = {},
+): void {
+  withScratch(64 + more, owner, (scratch) => emit(command(generator.operand, scratch), explain))
+  emit(core.nextDraw(generator.operand))
+}
+
 /** Numbers from U[low, high). */
 export function uniform(shape: Shape, low = 0, high = 1, generator: Generator = defaultGenerator()): Tensor {
   if (!(low <= high)) throw new RangeError(`uniform: low is ${low} and high is ${high}, expected low <= high`)
   const out = empty('uniform', shape)
-  withScratch(BLOCK_BYTES, 'uniform', (block) => emit(core.uniform(out, generator.operand, block, low, high, out.size)))
+  draw('uniform', generator, (state, block) => core.uniform(out, state, block, low, high, 0, out.size))
   return out
 }
 
@@ -83,6 +93,6 @@ export function uniform(shape: Shape, low = 0, high = 1, generator: Generator = 
 export function normal(shape: Shape, mean = 0, std = 1, generator: Generator = defaultGenerator()): Tensor {
   if (!(std >= 0)) throw new RangeError(`normal: std is ${std}, expected a number >= 0`)
   const out = empty('normal', shape)
-  withScratch(BLOCK_BYTES, 'normal', (block) => emit(core.normal(out, generator.operand, block, mean, std, out.size)))
+  draw('normal', generator, (state, block) => core.normal(out, state, block, mean, std, 0, out.size))
   return out
 }

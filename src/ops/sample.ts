@@ -1,25 +1,21 @@
 // Random choices. Like all draws they are fresh at each run of a compiled program.
 
 import * as core from '../core/commands.ts'
-import { emit, withScratch } from '../core/engine.ts'
 import { checkWhole } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { type Shape, show } from '../tensor/shape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
-import { BLOCK_BYTES, defaultGenerator, type Generator } from './random.ts'
+import { defaultGenerator, draw, type Generator } from './random.ts'
 
 /** 1 with probability p, else 0, for each element.  p: [...], from 0 to 1, which the core checks; out: p's shape.
  *  torch.bernoulli. */
 export function bernoulli(p: Value, generator: Generator = defaultGenerator()): Tensor {
   const a = float('bernoulli', 'p', p)
   const out = empty('bernoulli', a.shape)
-  withScratch(BLOCK_BYTES, 'bernoulli', (block) =>
-    emit(
-      core.bernoulli(out, generator.operand, block, a, a.size),
-      (at) => `bernoulli: p is ${elements(a)[at]} at position ${at}, expected a probability from 0 to 1`,
-    ),
-  )
+  draw('bernoulli', generator, (state, block) => core.bernoulli(out, state, block, a, 0, a.size), {
+    explain: (at) => `bernoulli: p is ${elements(a)[at]} at position ${at}, expected a probability from 0 to 1`,
+  })
   return out
 }
 
@@ -37,9 +33,7 @@ export function randint(shape: Shape, low: number, high: number, generator: Gene
       `randint: low is ${low} and high is ${high}, expected whole numbers of 32 bits with low < high, less than 2^32 apart`,
     )
   const out = empty('randint', shape, 'i32')
-  withScratch(BLOCK_BYTES, 'randint', (block) =>
-    emit(core.randint(out, generator.operand, block, low, (high - low) | 0, out.size)),
-  )
+  draw('randint', generator, (state, block) => core.randint(out, state, block, low, (high - low) | 0, 0, out.size))
   return out
 }
 
@@ -47,7 +41,7 @@ export function randint(shape: Shape, low: number, high: number, generator: Gene
 export function permutation(n: number, generator: Generator = defaultGenerator()): Tensor {
   checkWhole('permutation', 'n', n, 0)
   const out = empty('permutation', [n], 'i32')
-  withScratch(BLOCK_BYTES, 'permutation', (block) => emit(core.permutation(out, generator.operand, block, n)))
+  draw('permutation', generator, (state, block) => core.permutation(out, state, block, n))
   return out
 }
 
@@ -80,8 +74,9 @@ export function multinomial(weights: Value, count: number, options: MultinomialO
       ? `multinomial: weight ${elements(w)[at]} at position ${at} is none, expected a finite number >= 0`
       : `multinomial: row ${at - w.size} of weights ${show(w.shape)} has too few above 0, expected at least ${replacement ? 1 : count}`
   const kernel = replacement ? core.multinomial : core.multinomialDistinct
-  withScratch(BLOCK_BYTES + 8 * (replacement ? classes : count), 'multinomial', (buffer) =>
-    emit(kernel(out, generator.operand, buffer, w, rows, classes, count), explain),
-  )
+  draw('multinomial', generator, (state, buffer) => kernel(out, state, buffer, w, rows, classes, count), {
+    more: 8 * (replacement ? classes : count),
+    explain,
+  })
   return out
 }

@@ -19,7 +19,7 @@ export function stretchesOf(
   tensors: readonly Tensor[],
   places: (tensor: Tensor, i: number) => readonly (readonly [Storage, number])[] | null,
 ): Stretch[] {
-  const found: (Stretch & { ends: number[] })[] = []
+  const found: (Omit<Stretch, 'starts'> & { places: readonly (readonly [Storage, number])[]; ends: number[] })[] = []
   tensors.forEach((tensor, i) => {
     const own = places(tensor, i)
     if (!own) return
@@ -34,12 +34,20 @@ export function stretchesOf(
     } else
       found.push({
         first: i,
-        starts: own.map(([storage, offset]) => ({ storage, offset })),
+        places: own,
         sizes: [1, tensor.size],
         ends,
       })
   })
-  return found
+  return found.map(({ first, sizes, places, ends }) => ({
+    first,
+    sizes,
+    starts: places.map(([storage, offset], k) => ({
+      storage,
+      offset,
+      bytes: (ends[k] as number) - storage.address - offset,
+    })),
+  }))
 }
 
 /** A list of leaves of f32, each once. */

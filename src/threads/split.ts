@@ -3,7 +3,7 @@
 // how many it is given, so parts compute the bits of the whole. What is not listed here is run by one thread.
 
 import type { Command, Operand } from '../core/command.ts'
-import { Geometry } from '../core/commands.ts'
+import { Geometry, SUMMED_ROWS } from '../core/commands.ts'
 import { signatures } from './signatures.ts'
 
 type Arg = Command['args'][number]
@@ -39,8 +39,14 @@ class Args {
     names.set(name, this.#names)
   }
 
+  has(name: string): boolean {
+    return this.#names.includes(name)
+  }
+
   get(name: string): Arg {
-    return this.command.args[this.#names.indexOf(name)] as Arg
+    const place = this.#names.indexOf(name)
+    if (place < 0) throw new Error(`${this.command.kernel.name}: has no parameter ${name}`)
+    return this.command.args[place] as Arg
   }
 
   list(name: string): readonly number[] {
@@ -52,8 +58,9 @@ class Args {
     if (typeof what === 'number') return what
     return what.split('*').reduce((product, factor) => {
       if (factor === '2') return product * 2
-      const [name, divisor = '1'] = factor.split('/') as [string, string?]
-      return product * Math.floor((this.get(name) as number) / Number(divisor))
+      const [name, divisor] = factor.split('/') as [string, string?]
+      const value = this.get(name) as number
+      return product * (divisor ? Math.floor(value / Number(divisor)) : value)
     }, 1)
   }
 
@@ -69,12 +76,13 @@ class Args {
   /** `size` elements (of 4 bytes) of an operand from element `start` on; null where it is absent. */
   span(name: string, start: number, size: number): Span | null {
     const operand = this.get(name) as Operand | null
-    return operand && { storage: operand.storage, offset: operand.offset + 4 * start, bytes: 4 * size }
+    return operand && { storage: operand.storage, offset: operand.offset + 4 * start, bytes: Math.ceil(4 * size) }
   }
 
   /** The command with some arguments changed. `skipped`: how many positions, as it may refuse them, lie before. */
   with(changes: Readonly<Record<string, Arg>>, skipped = 0): Command {
     const { kernel, args, explain } = this.command
+    for (const name of Object.keys(changes)) this.get(name)
     const changed = args.map((arg, i) => {
       const name = this.#names[i] as string
       return Object.hasOwn(changes, name) ? (changes[name] as Arg) : arg
@@ -112,7 +120,8 @@ function along(
           name,
           size === 0 ? args.get(name) : args.span(name, from * size, (to - from) * size),
         ])
-        return args.with({ ...Object.fromEntries(spans), [unit]: to - from }, from * args.number(positions))
+        const drawn = args.has('first') ? { first: args.number('first') + from } : {}
+        return args.with({ ...Object.fromEntries(spans), [unit]: to - from, ...drawn }, from * args.number(positions))
       },
     }
   }
@@ -182,7 +191,7 @@ function flat(ns: number, ...operands: readonly string[]): Rule {
           else if (own.length === 0) before++
           start += blockOf(n)
         }
-        const counters = args.get('counters') as Operand | undefined
+        const counters = args.has('counters') ? (args.get('counters') as Operand) : null
         return args.with({
           ...Object.fromEntries(operands.map((name) => [name, args.span(name, from, to - from)])),
           ...(counters ? { counters: { ...counters, offset: counters.offset + COUNTERS * before } } : {}),
@@ -273,8 +282,6 @@ const attention = (...operands: readonly (readonly [name: string, index: number]
   return (args) => {
     const dims = args.list('dims')
     const [batch, heads, T, S, D, Dv] = dims as readonly number[] & Record<0 | 1 | 2 | 3 | 4 | 5, number>
-    // Parts would draw the same numbers.
-    if ((args.get('dropout') as number) > 0) return null
     const axis = batch > 1 ? 0 : 1
     const units = dims[axis] as number
     const rows = [T, S, S, T]
@@ -299,19 +306,32 @@ const attention = (...operands: readonly (readonly [name: string, index: number]
             1
           return args.span(name, from * (axis === 0 ? ofBatch : ofHead), size)
         }
-        const mask = args.get('mask') as Operand | null | undefined
+        const mask = args.has('mask') ? (args.get('mask') as Operand | null) : null
         const maskStep = dims[18 + axis] as number
-        const dweights = args.get('dweights') as Operand | null | undefined
+        const dweights = args.has('dweights') && args.get('dweights')
         return args.with({
           ...Object.fromEntries(operands.map(([name, index]) => [name, span(name, index)])),
           probabilities: args.span('probabilities', from * share, (to - from) * share),
           ...(mask ? { mask: { ...mask, offset: mask.offset + 4 * from * maskStep } } : {}),
           ...(dweights ? { dweights: args.span('dweights', from * share, (to - from) * share) } : {}),
           dims: dims.with(axis, to - from),
+          first: args.number('first') + from * (axis === 0 ? heads : 1) * T,
         })
       },
     }
   }
+}
+
+const drawing = each(2.5, { generator: 0 })
+/** Rows; sums are of SUMMED_ROWS of them. */
+const layerNormBackward: Rule = (args) => {
+  const steps = { dx: 'd', dy: 'd', x: 'd', mean: 1, rstd: 1 }
+  const cut = along('rows', 1.2, steps, { grain: SUMMED_ROWS })(args) as Cut
+  const size = 8 * Math.ceil(args.number('d') / 4)
+  const block = (rows: number) => size * Math.ceil(rows / SUMMED_ROWS)
+  const part = (from: number, to: number) =>
+    new Args(cut.part(from, to)).with({ sums: args.span('sums', block(from), block(to - from)) })
+  return { ...cut, part }
 }
 
 const arithmetic = strided(0.4, ['a', 'b'], ['out'])
@@ -325,13 +345,15 @@ const plane = along('planes', 1, { x: 'height*width', out: 'outHeight*outWidth' 
 const planeBackward = along('planes', 1, { dx: 'height*width', dy: 'outHeight*outWidth' })
 const reduction = along('outer', 0.3, { x: 'size*inner', out: 'inner' })
 
-const rules: Readonly<Record<string, Rule>> = {
+/** For each kernel how it may be cut, or why it is for one thread. */
+export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ relu: unary, reluBackward: unary, leakyRelu: unary, leakyReluBackward: unary, hardswish: unary },
   ...{ hardswishBackward: unary, hardsigmoid: unary, hardsigmoidBackward: unary, tanhBackward: unary },
   ...{ sigmoidBackward: unary, tanh: curve, sigmoid: curve, elu: curve, eluBackward: curve, gelu: curve },
   ...{ geluBackward: curve, geluTanh: curve, geluTanhBackward: curve, silu: curve, siluBackward: curve, mish: curve },
   ...{ mishBackward: curve, softplus: curve, softplusBackward: curve },
   prelu: along('outer', 0.4, { out: 'channels*inner', x: 'channels*inner' }),
+  preluBackward: 'sums over the batch',
   glu: along('rows', 2, { out: 'half', x: 'half*2' }),
   gluBackward: along('rows', 2, { dy: 'half', dx: 'half*2', x: 'half*2' }),
 
@@ -352,6 +374,7 @@ const rules: Readonly<Record<string, Rule>> = {
   u8ToI32: each(0.4, { x: 0.25 }),
   ...{ i32ToF32: unary, f32ToI32: unary },
 
+  dropout: each(2.5, { kept: 1 / 16, generator: 0 }),
   dropoutBackward: each(0.6, { kept: 1 / 16 }),
 
   ...{ neg: unary, abs: unary, sign: unary, sqrt: unary, rsqrt: unary, floor: unary, round: unary },
@@ -361,17 +384,21 @@ const rules: Readonly<Record<string, Rule>> = {
   ...{ greaterEqual: arithmetic, pow: strided(12, ['a', 'b'], ['out']) },
   where: strided(0.6, ['condition', 'a', 'b'], ['out']),
 
+  crossEntropy: 'counts the targets of all rows',
   crossEntropyBackward: along('rows', 0.6, { dx: 'd', probabilities: 'd', target: 1, dy: 'each' }),
   softCrossEntropy: along('rows', 3, { probabilities: 'd', loss: 1, x: 'd', target: 'd' }),
   softCrossEntropyBackward: along('rows', 0.6, { dx: 'd', probabilities: 'd', target: 'd', dy: 'each' }),
 
+  ...{ nll: 'counts the targets of all rows', nllBackward: 'little work' },
   gatherRows: (args) => (args.number('outer') === 1 ? along('count', 0.4, { out: 'inner', index: 1 })(args) : null),
+  gatherRowsBackward: 'indices may repeat',
   gather: along(
     'outer',
     1,
     { out: 'count*inner', x: 'size*inner', index: 'count*inner' },
     { positions: 'count*inner' },
   ),
+  scatterAdd: 'indices may repeat',
   oneHot: along('n', 0.4, { out: 'classes', index: 1 }),
 
   gemm,
@@ -379,13 +406,13 @@ const rules: Readonly<Record<string, Rule>> = {
   ...{ squaredError: pair, absoluteError: pair, huberError: pair, binaryEntropy: curve },
   ...{ squaredErrorBackward: pairBackward, absoluteErrorBackward: pairBackward, huberErrorBackward: pairBackward },
   ...{ binaryEntropyBackward: pairBackward },
-  ...{ checkFinite: unary, checkRange: unary, checkSign: unary },
+  logisticEntropy: curve,
+  logisticEntropyBackward: each(2, { dy: 'each' }),
+  ...{ checkFinite: 'little work', checkRange: unary, checkSign: unary },
 
   layerNorm: along('rows', 1, { out: 'd', x: 'd', mean: 1, rstd: 1 }),
-  layerNormBackward: (args) =>
-    args.get('dweight') || args.get('dbias')
-      ? null
-      : along('rows', 1.2, { dx: 'd', dy: 'd', x: 'd', mean: 1, rstd: 1 })(args),
+  layerNormBackward,
+  layerNormSums: 'little work',
   groupNorm: along('n', 1, { out: 'channels*inner', x: 'channels*inner', mean: 'groups', rstd: 'groups' }),
   groupNormBackward: (args) =>
     args.get('dweight') || args.get('dbias')
@@ -398,6 +425,9 @@ const rules: Readonly<Record<string, Rule>> = {
           rstd: 'groups',
         })(args),
 
+  ...{ batchNorm: 'sums over the batch', batchNormBackward: 'sums over the batch', batchNormFixed: 'little work' },
+
+  ...{ countSteps: 'little work', countNadam: 'little work' },
   sgd: flat(0.4, 'param', 'grad', 'velocity'),
   adam: flat(0.6, 'param', 'grad', 'm', 'v', 'most'),
   adamw: flat(0.6, 'param', 'grad', 'm', 'v', 'most'),
@@ -413,9 +443,11 @@ const rules: Readonly<Record<string, Rule>> = {
   scaleToNorm: flat(0.3, 'grad'),
   clampGradient: flat(0.3, 'grad'),
   averageWeights: flat(0.5, 'average', 'param'),
+  ...{ normalize: 'a norm of all', gradientPowers: 'sums over all', normOfPowers: 'little work' },
   mixInto: unary,
   muonStep: each(0.5, { lr: 0, weightDecay: 0 }),
 
+  stridedWrite: 'writes between other elements',
   maxPool2d: along('planes', 2, { x: 'height*width', out: 'outHeight*outWidth', argmax: 'outHeight*outWidth' }),
   maxPool2dBackward: along('planes', 1, { dx: 'height*width', dy: 'positions', argmax: 'positions' }),
   maxPool2x2: along('planes', 1, { x: 'height*width', out: 'height/2*width/2', argmax: 'height/2*width/2' }),
@@ -424,6 +456,13 @@ const rules: Readonly<Record<string, Rule>> = {
   averagePool2x2Backward: along('planes', 0.6, { dx: 'height*width', dy: 'height/2*width/2' }),
   averagePool2d: plane,
   averagePool2dBackward: planeBackward,
+
+  ...{ nextDraw: 'little work', uniform: drawing, normal: drawing, bernoulli: drawing, randint: drawing },
+  ...{ permutation: 'an exchange needs those before', multinomial: 'little work', multinomialDistinct: 'little work' },
+
+  ...{ rnn: 'a step needs the one before', lstm: 'a step needs the one before', gru: 'a step needs the one before' },
+  ...{ rnnBackward: 'a step needs the one after', lstmBackward: 'a step needs the one after' },
+  gruBackward: 'a step needs the one after',
 
   sum: reduction,
   max: along('outer', 1, { x: 'size*inner', values: 'inner', indices: 'inner' }),
@@ -439,6 +478,7 @@ const rules: Readonly<Record<string, Rule>> = {
   logSoftmax: row,
   logSoftmaxBackward: rowBackward,
 
+  leastSquares: 'little work',
   sort: along('outer', 20, { x: 'size*inner', values: 'size*inner', indices: 'size*inner' }),
   topk: along('outer', 5, { x: 'size*inner', values: 'k*inner', indices: 'k*inner' }),
   triangle: along('batch', 1, { out: 'rows*columns', x: 'rows*columns' }),
@@ -446,5 +486,6 @@ const rules: Readonly<Record<string, Rule>> = {
 
 /** How a command may be cut; null where it is for one thread. */
 export function cutOf(command: Command): Cut | null {
-  return rules[command.kernel.name]?.(new Args(command)) ?? null
+  const rule = rules[command.kernel.name]
+  return typeof rule === 'function' ? rule(new Args(command)) : null
 }

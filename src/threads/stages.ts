@@ -4,7 +4,7 @@
 import { type Command, type Operand, operands, reads, writes } from '../core/command.ts'
 import type { Placed, Stage } from '../core/plan.ts'
 import { resolve, type Storage } from '../core/storage.ts'
-import { cutOf, type Span } from './split.ts'
+import { cutOf } from './split.ts'
 
 /** Bytes that a command of the stage touches. */
 interface Access {
@@ -51,8 +51,7 @@ function accesses(command: Command): Access[] {
   return operands(command).map(({ role, operand }) => {
     const { storage, offset } = resolve(operand)
     const start = storage.planned ? offset : storage.address + offset
-    const rest = operand.storage.bytes - operand.offset
-    const bytes = Math.max(0, Math.min(rest, (operand as Partial<Span>).bytes ?? rest))
+    const bytes = operand.bytes ?? operand.storage.bytes - operand.offset
     return {
       storage: storage.planned ? storage : null,
       from: start,
