@@ -150,7 +150,10 @@ export default defineConfig(({ mode }) => ({
       }),
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: mode === 'threads' ? withoutPrograms.map((name) => `test/${name}.test.ts`) : [],
+    exclude: [
+      '**/node_modules/**',
+      ...(mode === 'threads' ? withoutPrograms : []).map((name) => `test/${name}.test.ts`),
+    ],
     // For a machine with other work to do: no test measures time.
     testTimeout: 30_000,
     setupFiles: /wide|fast/.test(mode)
