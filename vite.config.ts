@@ -123,8 +123,20 @@ const entries: Plugin = {
   },
 }
 
-/** Tests of files, of numbers in JavaScript, or of processes of their own: threads change nothing there. */
-const withoutPrograms = ['data', 'docs', 'lecture', 'loader', 'metrics', 'node', 'package', 'safetensors', 'structure']
+/** Tests of files, of numbers in JavaScript, of processes or of threads of their own: `--mode threads` changes nothing there. */
+const withoutPrograms = [
+  'data',
+  'docs',
+  'lecture',
+  'loader',
+  'metrics',
+  'node',
+  'package',
+  'safetensors',
+  'structure',
+  'team',
+  'worker',
+]
 
 // The package: one file with all code, and small ones that name what of it belongs to each entry. Node loads six files
 // in 12 ms (a file for each source: 54), and bundlers leave out what a page does not use. The core is in the files of

@@ -59,7 +59,7 @@ export async function loadCore(
   }
   if (precision === 'fast') (await import('./precision.ts')).checkRelaxed()
   const source = given === undefined ? await own(precision) : await fetched(await given)
-  const module = await compile(share ? share(source) : source)
+  const module = await compile(source, share)
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
   if (!exported.includes('run')) {
     throw new Error(`init: wasm is not a Lanewise core: it exports ${exported.join(', ') || 'nothing'}, expected run`)
@@ -96,18 +96,22 @@ async function own(precision: Precision | 'auto'): Promise<WebAssembly.Module | 
   }
 }
 
-async function compile(source: WebAssembly.Module | BufferSource): Promise<WebAssembly.Module> {
-  if (isModule(source)) return source
-  if (!(ArrayBuffer.isView(source) || isKind(source, 'ArrayBuffer'))) {
+async function compile(
+  source: WebAssembly.Module | BufferSource,
+  share?: (source: WebAssembly.Module | BufferSource) => BufferSource,
+): Promise<WebAssembly.Module> {
+  if (!share && isModule(source)) return source
+  if (!(isModule(source) || ArrayBuffer.isView(source) || isKind(source, 'ArrayBuffer'))) {
     throw new TypeError(
       `init: wasm is ${Object.prototype.toString.call(source).slice(8, -1)}, ` +
         'expected a WebAssembly.Module, bytes, a URL, a Response, or a promise of one of them',
     )
   }
+  const bytes = share ? share(source) : (source as BufferSource)
   try {
-    return await WebAssembly.compile(source)
+    return await WebAssembly.compile(bytes)
   } catch (error) {
-    throw new Error(`init: ${reason(source, error as Error)} (${(error as Error).message})`, { cause: error })
+    throw new Error(`init: ${reason(bytes, error as Error)} (${(error as Error).message})`, { cause: error })
   }
 }
 
