@@ -39,7 +39,13 @@ export function stretchesOf(
         ends,
       })
   })
-  return found
+  return found.map(({ starts, ends, ...stretch }) => ({
+    ...stretch,
+    starts: starts.map((start, k) => ({
+      ...start,
+      bytes: (ends[k] as number) - start.storage.address - start.offset,
+    })),
+  }))
 }
 
 /** A list of leaves of f32, each once. */
