@@ -161,6 +161,28 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
+test.skipIf(process.platform !== 'linux')(
+  'when a step fails because a worker died, the others have stopped',
+  async () => {
+    await init({ threads: 3 })
+    const current = engine.currentEngine('test')
+    const value = newHeldStorage(64, 'compile')
+    const many = newHeldStorage(2 ** 24, 'compile')
+    const own = newHeldStorage(2 ** 24, 'compile')
+    const outside = { storage: value, offset: 2 ** 32 - 2 ** 20 - value.address }
+    const busy = (storage: Storage, times: number) =>
+      Array.from({ length: times }, () => ({ command: fill(whole(storage), 7, 2 ** 22), place: 0 }))
+    const dying = [{ command: fill(outside, 0, 2 ** 18), place: 0 }]
+    const program = current.team?.program([[busy(own, 100), dying, busy(many, 300)]], new Set())
+    expect(() => program?.run()).toThrow(/died within a step/)
+    const { i32 } = current.memory
+    const first = many.address >>> 2
+    i32[first] = 1
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(i32[first]).toBe(1)
+  },
+)
+
 test('data that is refused is named as with one thread, and stops the step before its update', async () => {
   const run = () => {
     lw.manualSeed(1)

@@ -215,16 +215,21 @@ export class Team {
       lost = thread
       return true
     }
+    let done = false
     try {
-      if (walk(this.#walker, table, run, isLost)) return 'done'
+      done = walk(this.#walker, table, run, isLost)
     } finally {
       Atomics.store(words, control + Control.open, NEVER)
       if (Atomics.load(words, control + Control.waiting) > 0) wake(words, control)
+      if (lost > 0) {
+        this.#workers.get(lost)?.end()
+        this.#leave(lost, 'it died within a step')
+      }
+      // A run that failed leaves parts that others have begun: nobody may write behind the back of what comes next.
+      if (!done) this.settle()
     }
-    if (lost === 0) return 'refused'
-    this.#workers.get(lost)?.end()
-    this.#leave(lost, 'it died within a step')
-    return { lost }
+    if (done) return 'done'
+    return lost === 0 ? 'refused' : { lost }
   }
 
   /** Waits until no worker is within a run that is over: what it read may then be overwritten. */
