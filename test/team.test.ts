@@ -161,6 +161,28 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
+test.skipIf(process.platform !== 'linux')(
+  'when a step fails because a worker died, the others have stopped',
+  async () => {
+    await init({ threads: 3 })
+    const current = engine.currentEngine('test')
+    const value = newHeldStorage(64, 'compile')
+    const many = newHeldStorage(2 ** 24, 'compile')
+    const own = newHeldStorage(2 ** 24, 'compile')
+    const outside = { storage: value, offset: 2 ** 32 - 2 ** 20 - value.address }
+    const busy = (storage: Storage, times: number) =>
+      Array.from({ length: times }, () => ({ command: fill(whole(storage), 7, 2 ** 22), place: 0 }))
+    const dying = [{ command: fill(outside, 0, 2 ** 18), place: 0 }]
+    const program = current.team?.program([[busy(own, 100), dying, busy(many, 300)]], new Set())
+    expect(() => program?.run()).toThrow(/died within a step/)
+    const { i32 } = current.memory
+    const first = many.address >>> 2
+    i32[first] = 1
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(i32[first]).toBe(1)
+  },
+)
+
 test('data that is refused is named as with one thread, and stops the step before its update', async () => {
   const run = () => {
     lw.manualSeed(1)
@@ -224,4 +246,35 @@ test('rounds of init and dispose leave no thread', async () => {
   expect(workers.length).toBe(20)
   await Promise.all(workers.map((worker) => worker.threadId === -1 || once(worker, 'exit')))
   if (process.platform === 'linux') expect(readdirSync('/proc/self/task').length).toBeLessThan(40)
+})
+
+test('what is made before dispose does not touch what is made after it', async () => {
+  for (const count of [1, 2]) {
+    await init({ threads: count })
+    const model = new nn.Linear(4, 4)
+    const state = model.stateDict()
+    const generator = new lw.Generator(1)
+    await dispose()
+    await init({ threads: count })
+    const fresh = lw.ones([64])
+    expect(() => model.loadStateDict(state)).toThrow(/after dispose\(\)/)
+    expect(() => generator.seed(3)).toThrow(/after dispose\(\)/)
+    expect(fresh.tolist()).toEqual(Array.from({ length: 64 }, () => 1))
+    await dispose()
+  }
+})
+
+test('dispose and init may follow each other at once', async () => {
+  await init({ threads: 2 })
+  const ended = dispose()
+  await init()
+  await ended
+  expect(threads().count).toBe(1)
+  await dispose()
+  const overtaken = init()
+  const gone = dispose()
+  await expect(overtaken).rejects.toThrow('init: dispose() was called before it was done')
+  await gone
+  await init()
+  expect(lw.ones([2]).tolist()).toEqual([1, 1])
 })

@@ -20,7 +20,8 @@ afterAll(() => {
   const whole = Object.keys(rules).filter(
     (name) => typeof rules[name] === 'function' && ![2, 3, 7].every((parts) => cut.get(name)?.has(parts)),
   )
-  expect(whole, 'kernels that were not cut into 2, 3 and 7 parts').toEqual([])
+  // stridedWrite is never cut; its rule tells what it touches.
+  expect(whole, 'kernels that were not cut into 2, 3 and 7 parts').toEqual(['stridedWrite'])
 })
 
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)

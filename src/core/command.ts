@@ -13,8 +13,10 @@ export interface Kernel {
 export interface Operand {
   readonly storage: Storage
   readonly offset: number
-  /** How many; all to the end of the storage where it is not said. Stretches of parameters go on in those after it. */
+  /** How many, where not to the end of `storage`: they may lie in what follows it, as in the flat block of an optimizer. */
   readonly bytes?: number
+  /** How many besides lie before `offset`, for a negative stride; default 0. */
+  readonly before?: number
 }
 
 /** One call of a kernel. */

@@ -176,6 +176,8 @@ interface Code {
 }
 
 let engines = 0
+let disposals = 0
+let ending: Promise<unknown> = Promise.resolve()
 let engine: Engine | null = null
 let running: Machine | null = null
 /** Why there is one thread, where there is no team. */
@@ -211,14 +213,18 @@ export function init(options: InitOptions = {}): Promise<void> {
 /** init, for a machine that is known better. */
 export async function initOn(machine: Machine, options: InitOptions): Promise<void> {
   checkOptions('init', options, ['threads', 'precision', 'maxMemory', 'wasm'])
-  starting ??= start(machine, options).catch((error) => {
-    starting = null
-    throw error
-  })
+  if (!starting) {
+    const begun = start(machine, options).catch((error) => {
+      if (starting === begun) starting = null
+      throw error
+    })
+    starting = begun
+  }
   return starting
 }
 
 async function start(machine: Machine, options: InitOptions): Promise<void> {
+  const before = disposals
   const { threads = 1, precision = 'reproducible', maxMemory = 2 ** 31, wasm } = options
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
     throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
@@ -246,6 +252,10 @@ async function start(machine: Machine, options: InitOptions): Promise<void> {
       tileColumns,
     })
   }
+  if (before !== disposals) {
+    await started.close()
+    throw new Error('init: dispose() was called before it was done')
+  }
   engine = started
   running = machine
   fused = core.fused() !== 0
@@ -262,10 +272,10 @@ export function threads(): { count: number; reason: string } {
  *  Await it: until then threads may still be there. */
 export async function dispose(): Promise<void> {
   checkUntraced('dispose')
-  await starting?.catch(() => {})
-  const ended = engine
+  disposals++
+  ending = Promise.all([ending, starting?.catch(() => {}), engine?.close()])
   engine = running = starting = null
-  await ended?.close()
+  await ending
 }
 
 /** What the core was told when it started; null before. */

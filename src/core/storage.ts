@@ -71,6 +71,12 @@ export class Storage {
     return this.#holders === 0 || this.#memory?.closed === true
   }
 
+  /** Throws where nobody holds it any more, or its core is gone. */
+  check(caller: string): void {
+    if (this.disposed)
+      throw new Error(`${caller}: used after dispose(), its own or that of all; make it anew after init()`)
+  }
+
   retain(): void {
     this.#holders++
   }

@@ -200,6 +200,7 @@ export abstract class Module {
       wanted.map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
     )
     if (faults.length > 0) throw new Error(`loadStateDict: ${faults.join('; ')}`)
+    for (const [, target] of wanted) target.check('loadStateDict')
     for (const [name, target] of wanted) elements(target).set((given.get(name) as NDArray).data)
     return { missing, unexpected }
   }

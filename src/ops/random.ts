@@ -30,6 +30,7 @@ export class Generator {
       if (!Number.isSafeInteger(value) || value < 0)
         throw new RangeError(`Generator.seed: ${name} is ${value}, expected a whole number from 0 to 2^53 - 1`)
     }
+    this.#storage.check('Generator')
     const { i32 } = currentEngine('Generator').memory
     const at = this.#storage.address >>> 2
     i32.set(
@@ -40,6 +41,7 @@ export class Generator {
 
   /** Draws taken since the seed was set. */
   get draw(): number {
+    this.#storage.check('Generator')
     const { i32 } = currentEngine('Generator').memory
     const at = this.#storage.address >>> 2
     return ((i32[at + 2] as number) >>> 0) + ((i32[at + 3] as number) >>> 0) * 2 ** 32

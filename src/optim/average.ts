@@ -47,6 +47,7 @@ export class ExponentialMovingAverage {
 
   set decay(value: number) {
     checkNumber(caller, 'decay', value, 0, 1)
+    this.#cells.check(caller)
     currentEngine(caller).memory.f64[this.#cells.address / 8] = value
   }
 

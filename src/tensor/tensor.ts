@@ -237,6 +237,7 @@ const summary = (list: NestedNumbers, limit = 8): unknown => {
 export function elements(tensor: Tensor): TypedArray {
   const { memory } = currentEngine('Tensor')
   const { storage, offset } = resolve(tensor)
+  storage.check('Tensor')
   const address = storage.address + offset
   if (tensor.dtype === 'u8') return memory.u8.subarray(address, address + tensor.size)
   const from = address >>> 2

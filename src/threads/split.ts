@@ -8,11 +8,6 @@ import { signatures } from './signatures.ts'
 
 type Arg = Command['args'][number]
 
-/** The operand of a part: `bytes` of its storage are all that it needs. */
-export interface Span extends Operand {
-  readonly bytes: number
-}
-
 /** How a command may be cut. */
 export interface Cut {
   /** What can be counted off: rows, images, elements; cuts lie at multiples of `grain`. */
@@ -73,10 +68,17 @@ class Args {
     return this.#names.filter((_, i) => ['in', 'out', 'inout'].includes(this.command.kernel.roles[i] as string))
   }
 
-  /** `size` elements (of 4 bytes) of an operand from element `start` on; null where it is absent. */
-  span(name: string, start: number, size: number): Span | null {
+  /** `size` elements (of 4 bytes) of an operand from element `start` on, and `before` that; null where it is absent. */
+  span(name: string, start: number, size: number, before = 0): Operand | null {
     const operand = this.get(name) as Operand | null
-    return operand && { storage: operand.storage, offset: operand.offset + 4 * start, bytes: Math.ceil(4 * size) }
+    return (
+      operand && {
+        storage: operand.storage,
+        offset: operand.offset + 4 * start,
+        bytes: Math.ceil(4 * size),
+        before: 4 * before,
+      }
+    )
   }
 
   /** The command with some arguments changed. `skipped`: how many positions, as it may refuse them, lie before. */
@@ -135,9 +137,13 @@ const each = (ns: number, steps: Record<string, string | number> = {}): Rule => 
   }
 }
 
-/** Elements between the first and the last that axes with these (size, stride) reach, both included. */
+/** Elements from the first on, it included, that axes with these (size, stride) reach. */
 const reach = (axes: readonly (readonly [number, number])[]): number =>
-  axes.reduce((sum, [size, stride]) => sum + (size - 1) * stride, 1)
+  axes.reduce((sum, [size, stride]) => sum + (size - 1) * Math.max(0, stride), 1)
+
+/** Those before the first: axes with a negative stride. */
+const reachBack = (axes: readonly (readonly [number, number])[]): number =>
+  axes.reduce((sum, [size, stride]) => sum + (size - 1) * Math.max(0, -stride), 0)
 
 /** Cut along the first axis of `dims`: rank, then for each axis its size and its strides in `operands`; those in
  *  `contiguous` have none there. */
@@ -151,7 +157,8 @@ function strided(ns: number, operands: readonly string[], contiguous: readonly s
     const span = (name: string, o: number, from: number, to: number) => {
       const strides = sizes.map((_, axis) => axes[width * axis + 1 + o] as number)
       const first = strides[0] as number
-      return args.span(name, from * first, reach(sizes.map((n, d) => [d ? n : to - from, strides[d] as number])))
+      const reached = sizes.map((n, d) => [d ? n : to - from, strides[d] as number] as const)
+      return args.span(name, from * first, reach(reached), reachBack(reached))
     }
     return {
       units,
@@ -369,6 +376,11 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   copy: each(0.2),
   copyBytes: along('n', 0.4, { out: 0.25, x: 0.25 }, { grain: 4 * LINES }),
   stridedCopy: strided(0.6, ['x'], ['out']),
+  // For one thread: it writes between elements of others. The rule tells how far.
+  stridedWrite: (args) => {
+    const cut = strided(0.6, ['out'], ['x'])(args)
+    return cut && { ...cut, grain: Math.max(1, cut.units) }
+  },
   transpose: along('batch', 0.6, { out: 'rows*columns', x: 'rows*columns' }),
   u8ToF32: each(0.4, { x: 0.25 }),
   u8ToI32: each(0.4, { x: 0.25 }),
@@ -447,7 +459,6 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   mixInto: unary,
   muonStep: each(0.5, { lr: 0, weightDecay: 0 }),
 
-  stridedWrite: 'writes between other elements',
   maxPool2d: along('planes', 2, { x: 'height*width', out: 'outHeight*outWidth', argmax: 'outHeight*outWidth' }),
   maxPool2dBackward: along('planes', 1, { dx: 'height*width', dy: 'positions', argmax: 'positions' }),
   maxPool2x2: along('planes', 1, { x: 'height*width', out: 'height/2*width/2', argmax: 'height/2*width/2' }),

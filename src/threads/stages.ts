@@ -30,7 +30,8 @@ export function partsOf(command: Command, { threads, least, twin }: Sharing): { 
   if (!cut) return { commands: [command], cost: 0 }
   const blocks = Math.ceil(cut.units / cut.grain)
   const count = Math.min(threads, blocks, Math.floor(cut.cost / least))
-  if (!(count > 1)) return { commands: [command], cost: cut.cost }
+  // Whole, it still tells what it touches.
+  if (!(count > 1)) return { commands: [cut.units > 0 ? cut.part(0, cut.units) : command], cost: cut.cost }
   const at = (i: number) => Math.min(cut.units, cut.grain * Math.round((i * blocks) / count))
   const commands = Array.from({ length: count }, (_, i) => {
     const part = cut.part(at(i), at(i + 1))
@@ -51,10 +52,10 @@ function accesses(command: Command): Access[] {
   return operands(command).map(({ role, operand }) => {
     const { storage, offset } = resolve(operand)
     const start = storage.planned ? offset : storage.address + offset
-    const bytes = operand.bytes ?? operand.storage.bytes - operand.offset
+    const { bytes = operand.storage.bytes - operand.offset, before = 0 } = operand
     return {
       storage: storage.planned ? storage : null,
-      from: start,
+      from: start - before,
       to: start + bytes,
       writes: writes(role) || !reads(role),
     }

@@ -97,6 +97,8 @@ export class Team {
   readonly #sharing: Omit<Sharing, 'twin'>
   readonly #eagerAlone: boolean
   #run = 0
+  /** Runs so far. */
+  runs = 0
   #reason: string
   #ended = false
 
@@ -200,6 +202,7 @@ export class Team {
     const { words } = this.#walker
     const control = this.#control
     this.#run = (this.#run + MAX_THREADS) | 0
+    this.runs++
     const run = this.#run
     Atomics.store(words, control + Control.table, table)
     Atomics.store(words, control + Control.open, run)
@@ -215,24 +218,32 @@ export class Team {
       lost = thread
       return true
     }
+    let done = false
     try {
-      if (walk(this.#walker, table, run, isLost)) return 'done'
+      done = walk(this.#walker, table, run, isLost)
     } finally {
       Atomics.store(words, control + Control.open, NEVER)
       if (Atomics.load(words, control + Control.waiting) > 0) wake(words, control)
+      if (lost > 0) {
+        this.#workers.get(lost)?.end()
+        this.#leave(lost, 'it died within a step')
+      }
+      // A run that failed leaves parts that others have begun: nobody may write behind the back of what comes next.
+      if (!done) this.settle()
     }
-    if (lost === 0) return 'refused'
-    this.#workers.get(lost)?.end()
-    this.#leave(lost, 'it died within a step')
-    return { lost }
+    if (done) return 'done'
+    return lost === 0 ? 'refused' : { lost }
   }
 
   /** Waits until no worker is within a run that is over: what it read may then be overwritten. */
   settle(): void {
     const { words } = this.#walker
     const inside = (self: number) => Atomics.load(words, this.#control + Control.inside + self) === 1
+    const end = performance.now() + PATIENCE_MS
     for (const [self, worker] of this.#workers) {
-      for (let i = 0; inside(self); i++) if (i % 10_000 === 9999 && worker.alive() === false) break
+      for (let i = 1; inside(self); i++) {
+        if (i % 10_000 === 0 && !(worker.alive() ?? performance.now() < end)) break
+      }
     }
   }
 
@@ -292,6 +303,8 @@ export class TeamProgram {
   readonly #words: Storage
 
   readonly #held: ReadonlySet<Storage>
+  /** Runs of the team at the latest of this program. */
+  #stamped: number
   /** Nanoseconds on one thread, roughly. */
   readonly #cost: number
 
@@ -300,6 +313,7 @@ export class TeamProgram {
     this.#memory = memory
     this.#stages = stages
     this.#held = held
+    this.#stamped = team.runs
     this.#cost = costOf(stages.flat(2).map(({ command }) => command))
     const lists = stages.flat().map((part) => part.map(({ command }) => command))
     const tableWords = 1 + stages.length + Part.words * lists.length
@@ -326,6 +340,9 @@ export class TeamProgram {
 
   /** Runs it. Throws what a command that refused its data has to say, or that a worker died. */
   run(): void {
+    // Numbers of runs wrap around after 2^28: what waited half as long would be taken for a run to come.
+    if (this.#team.runs - this.#stamped > 2 ** 26) this.#stamp()
+    this.#stamped = this.#team.runs
     const outcome = this.#team.run(this.#words.address >>> 2, this.#cost)
     if (outcome === 'done') return
     if (outcome === 'refused') throw this.#refusal()
@@ -336,6 +353,20 @@ export class TeamProgram {
       `a thread of Lanewise died within a step (number ${outcome.lost}); parameters and other state ${state}. ` +
         `The run can go on, with ${this.#team.size} of its threads`,
     )
+  }
+
+  /** Marks all parts as done in the latest run. */
+  #stamp(): void {
+    this.#team.settle()
+    const { i32 } = this.#memory
+    let at = (this.#words.address >>> 2) + 1
+    for (const stage of this.#stages) {
+      at++
+      for (let i = 0; i < stage.length; i++) {
+        i32[at + Part.claimed] = i32[at + Part.done] = this.#team.latest
+        at += Part.words
+      }
+    }
   }
 
   /** Owners of what outlives the program and was written by the stages that began, the last of which is not done. */
