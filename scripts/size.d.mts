@@ -1,2 +1,3 @@
 /** See size.mjs. */
-export declare function bundle(code: string): Promise<string>
+export declare function bundle(code: string): Promise<{ name: string; content: string | Uint8Array; first: boolean }[]>
+export declare function loaded(code: string): Promise<string[]>

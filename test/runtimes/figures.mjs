@@ -48,7 +48,7 @@ export function figureChecks(context, { watched, preview }) {
   return {
     'first training step after navigation, Chromium': async () => {
       const out = page(folder, 'minimal')
-      writeFileSync(join(out, 'page.js'), await bundle(minimal('js')))
+      for (const { name, content } of await bundle(minimal('js'))) writeFileSync(join(out, name), content)
       writeFileSync(join(out, 'index.html'), minimal('html'))
       const visits = await watched('/plain', { page: '/plain/minimal/index.html', until: 'trained', times: 9 })
       const interactive = median(visits.map((visit) => visit.interactive))
