@@ -194,7 +194,8 @@ function flat(ns: number, ...operands: readonly string[]): Rule {
         for (const n of sizes) {
           const end = start + n
           const count = Math.min(end, to) - Math.max(start, from)
-          if (count > 0) own.push(count)
+          // One without elements has counters, too.
+          if (count > 0 || (n === 0 && own.length > 0)) own.push(count)
           else if (own.length === 0) before++
           start += blockOf(n)
         }

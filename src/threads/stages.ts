@@ -96,7 +96,6 @@ interface Hand {
 /** A stage that grows. */
 class Gathered {
   readonly #threads: Hand[]
-
   readonly #least: number
 
   constructor({ threads, least }: Sharing) {

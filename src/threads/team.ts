@@ -35,19 +35,21 @@ export interface Worker {
 /** A part that takes this long, and a hundred times what the whole program was reckoned to take, has died with its
  *  worker, in places that cannot tell. */
 const PATIENCE_MS = 10_000
+/** What counts of the time between two looks: a machine that slept in between has not waited. */
+const LOOK_MS = 200
 
 /** How many threads there will be where so many are asked for, and why. */
 export function available(asked: number | 'auto'): { threads: number; reason: string } {
   if (asked !== 'auto' && !(Number.isInteger(asked) && asked >= 1 && asked <= MAX_THREADS)) {
-    throw new RangeError(
-      `init: threads is ${String(asked)}, expected a whole number from 1 to ${MAX_THREADS}, or 'auto'`,
-    )
+    const found = typeof asked === 'string' ? `'${asked}'` : String(asked)
+    throw new RangeError(`init: threads is ${found}, expected a whole number from 1 to ${MAX_THREADS}, or 'auto'`)
   }
   const place = obstacle()
   if (place !== null) return { threads: 1, reason: place }
   const present = cores()
-  if (asked === 'auto') return { threads: Math.min(present, MAX_THREADS), reason: `one for each of ${present} cores` }
-  return { threads: asked, reason: `as asked, on ${present} cores` }
+  const all = `${present} core${present === 1 ? '' : 's'}`
+  if (asked === 'auto') return { threads: Math.min(present, MAX_THREADS), reason: `one for each of ${all}` }
+  return { threads: asked, reason: `as asked, on ${all}` }
 }
 
 const LEAST_PAGES = 2 ** 12
@@ -96,9 +98,10 @@ export class Team {
   readonly #workers = new Map<number, Worker>()
   readonly #sharing: Omit<Sharing, 'twin'>
   readonly #eagerAlone: boolean
+  /** Number of the latest run. */
   #run = 0
   /** Runs so far. */
-  runs = 0
+  #runs = 0
   #reason: string
   #ended = false
 
@@ -192,6 +195,11 @@ export class Team {
     return new TeamProgram(this, this.#memory, stages, held)
   }
 
+  /** Runs so far: unlike their numbers they do not wrap around. */
+  get runs(): number {
+    return this.#runs
+  }
+
   /** Number of the latest run. */
   get latest(): number {
     return this.#run
@@ -202,18 +210,21 @@ export class Team {
     const { words } = this.#walker
     const control = this.#control
     this.#run = (this.#run + MAX_THREADS) | 0
-    this.runs++
+    this.#runs++
     const run = this.#run
     Atomics.store(words, control + Control.table, table)
     Atomics.store(words, control + Control.open, run)
     Atomics.store(words, control + Control.started, run)
     if (Atomics.load(words, control + Control.asleep) > 0) Atomics.notify(words, control + Control.started)
     let lost = 0
-    let since = 0
+    let waited = 0
+    let looked = performance.now()
     const isLost = (thread: number): boolean => {
       const worker = this.#workers.get(thread)
-      since ||= performance.now()
-      const late = performance.now() - since > PATIENCE_MS + (100 * cost) / 1e6
+      const now = performance.now()
+      waited += Math.min(now - looked, LOOK_MS)
+      looked = now
+      const late = waited > PATIENCE_MS + (100 * cost) / 1e6
       if (worker && (worker.alive() ?? !late)) return false
       lost = thread
       return true
@@ -301,7 +312,6 @@ export class TeamProgram {
   readonly #memory: Memory
   readonly #stages: readonly Stage[]
   readonly #words: Storage
-
   readonly #held: ReadonlySet<Storage>
   /** Runs of the team at the latest of this program. */
   #stamped: number
@@ -347,6 +357,7 @@ export class TeamProgram {
     if (outcome === 'done') return
     if (outcome === 'refused') throw this.#refusal()
     const changed = this.#begun()
+    this.#stamp()
     const state =
       changed.length > 0 ? `may be half changed: ${changed.join(', ')}; load a checkpoint` : 'are as they were'
     throw new Error(
@@ -355,7 +366,7 @@ export class TeamProgram {
     )
   }
 
-  /** Marks all parts as done in the latest run. */
+  /** Marks all parts as done in the latest run, with nothing refused. */
   #stamp(): void {
     this.#team.settle()
     const { i32 } = this.#memory
@@ -364,6 +375,7 @@ export class TeamProgram {
       at++
       for (let i = 0; i < stage.length; i++) {
         i32[at + Part.claimed] = i32[at + Part.done] = this.#team.latest
+        i32[at + Part.position] = 0
         at += Part.words
       }
     }

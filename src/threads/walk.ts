@@ -64,7 +64,7 @@ export interface Walker {
 const SPIN_WITHIN_MS = 0.1
 const SPIN_BETWEEN_MS = 0.2
 /** Looks at what others have not begun before it is taken from them: a few microseconds. */
-const PATIENCE = 1000
+const LOOKS_BEFORE_TAKING = 1000
 
 /** Looks until `come` or for `ms`; whether it came. */
 function spin(ms: number, come: () => boolean): boolean {
@@ -86,10 +86,12 @@ export function walk(walker: Walker, table: number, run: number, lost: (owner: n
     if (self < parts) take(walker, at + Part.words * self, run)
     // The others have the same program before them, and what is theirs is warm in their caches. The first thread is
     // awake: what is its own is never taken from it.
-    for (let i = 0; i < PATIENCE && !begun(words, at, parts, run); i++);
+    for (let i = 0; i < LOOKS_BEFORE_TAKING && !begun(words, at, parts, run); i++);
     for (let i = 1; i < parts; i++) take(walker, at + Part.words * i, run)
     if (!finish(walker, at, parts, run, lost)) return false
     if (Atomics.load(words, control + Control.refused) === run) return false
+    // A thread that comes late, when `refused` is that of another run, may not go on.
+    if (Atomics.load(words, control + Control.open) !== run) return false
     at += Part.words * parts
   }
   return true
@@ -117,7 +119,7 @@ function begun(words: Int32Array, at: number, parts: number, run: number): boole
 }
 
 /** Place of the first part that is not done, or 0. */
-function open(words: Int32Array, at: number, parts: number, run: number): number {
+function firstUndone(words: Int32Array, at: number, parts: number, run: number): number {
   for (let i = 0; i < parts; i++) {
     const part = at + Part.words * i
     if (after(run, Atomics.load(words, part + Part.done))) return part
@@ -128,13 +130,13 @@ function open(words: Int32Array, at: number, parts: number, run: number): number
 /** Waits until all parts at `at` are done. False when that will not be. */
 function finish(walker: Walker, at: number, parts: number, run: number, lost: (owner: number) => boolean): boolean {
   const { words, control, sleeps } = walker
-  const done = () => open(words, at, parts, run) === 0
+  const done = () => firstUndone(words, at, parts, run) === 0
   // The run that is closed before its end has failed; only the first thread closes it.
   const closed = () => Atomics.load(words, control + Control.open) !== run
   for (;;) {
     if (spin(SPIN_WITHIN_MS, done)) return true
     if (closed()) return done()
-    const part = open(words, at, parts, run)
+    const part = firstUndone(words, at, parts, run)
     if (part === 0) return true
     if (lost(Atomics.load(words, part + Part.claimed) - run)) return false
     if (!sleeps) continue
