@@ -71,11 +71,11 @@ const withoutCore = (code) => code.replace(/(["'`])[A-Za-z0-9+/=]{1000,}\1/, '""
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const core = "export { compile, init, Tensor, tensor } from 'lanewise'"
   const measured = [
-    ['kernels.wasm', 'dist/kernels.wasm', readFileSync(`${root}dist/kernels.wasm`)],
+    ['kernels.wasm', 'dist/kernels.wasm', [readFileSync(`${root}dist/kernels.wasm`)]],
     [
       'kernels-relaxed.wasm',
       'dist/kernels-relaxed.wasm, only where asked for',
-      readFileSync(`${root}dist/kernels-relaxed.wasm`),
+      [readFileSync(`${root}dist/kernels-relaxed.wasm`)],
     ],
     [
       'core',
@@ -96,7 +96,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     // Each travels by itself.
     const sum = (bytes) => contents.reduce((total, content) => total + bytes(content), 0)
     const sizes = {
-      raw: sum(Buffer.byteLength),
+      raw: sum((content) => Buffer.byteLength(content)),
       gzip: sum((content) => gzipSync(content, { level: 9 }).length),
       brotli: sum((content) => brotliCompressSync(content).length),
     }
