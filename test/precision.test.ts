@@ -16,6 +16,7 @@ beforeEach(async () => {
 
 const relaxed = readFileSync('build/kernels-relaxed.wasm')
 const plain = readFileSync('build/kernels.wasm')
+/** Node 20 refuses relaxed SIMD: npm run test:fast runs what needs it, on Node 24. */
 const able = WebAssembly.validate(relaxed)
 
 /** (1 + 2^-12)² - 1, in a product of matrices: 2^-11 + 2^-24, of which the last digit is lost where the square is rounded. */
