@@ -136,6 +136,19 @@ mkdirSync(new URL('src/core/', root), { recursive: true })
 writeFileSync(new URL('src/core/commands.ts', root), encoder)
 const signatures = `// Written by scripts/abi.mjs from the kernels' signatures.
 
+/** The names of parameters that are numbers. */
+export type NumberName =
+${[
+  ...new Set(
+    kernels
+      .flatMap(({ params }) => params.filter(({ type }) => type === 'i32' || type === 'f32'))
+      .map(({ name }) => name),
+  ),
+]
+  .sort()
+  .map((name) => `  | '${name}'`)
+  .join('\n')}
+
 /** The names of each kernel's parameters. */
 export const signatures: Readonly<Record<string, string>> = {
 ${kernels.map(({ name, params }) => `  ${name}: '${params.map((p) => p.name).join(' ')}',`).join('\n')}

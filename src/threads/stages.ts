@@ -4,7 +4,7 @@
 import { type Command, type Operand, operands, reads, writes } from '../core/command.ts'
 import type { Placed, Stage } from '../core/plan.ts'
 import { resolve, type Storage } from '../core/storage.ts'
-import { cutOf } from './split.ts'
+import { cutOf } from './rules.ts'
 
 /** Bytes that a command of the stage touches. */
 interface Access {

@@ -7,7 +7,7 @@ import type { Memory } from '../core/memory.ts'
 import { type Core, newMemory } from '../core/module.ts'
 import type { Stage } from '../core/plan.ts'
 import { resolve, Storage } from '../core/storage.ts'
-import { cutOf } from './split.ts'
+import { cutOf } from './rules.ts'
 import { partsOf, type Sharing, stagesOf } from './stages.ts'
 import { Control, MAX_THREADS, NEVER, Part, type Walker, wake, walk } from './walk.ts'
 

@@ -1,0 +1,319 @@
+// For each kernel how its command is cut into parts, or why it is for one thread: rows of a product, images of a
+// convolution, elements of an update. What a kernel computes of a row or an element does not depend on how many it is
+// given, so parts compute the bits of the whole.
+
+import type { Command, Operand } from '../core/command.ts'
+import { Geometry, SUMMED_ROWS } from '../core/commands.ts'
+import { Args, along, type Cut, each, flat, LINES, type Numbers, type Rule, reach, strided } from './cut.ts'
+
+/** Nanoseconds of a multiplication and an addition in a product: 40 GFLOP/s. */
+const PRODUCT_NS = 0.05
+
+/** Rows of out, or its columns: whichever are more, since each part packs the other factor whole. */
+const gemm: Rule = (args) => {
+  const { m, n, k, lda, ldb, ldc } = args.numbers
+  const rows = m >= n
+  return {
+    units: rows ? m : n,
+    grain: 16,
+    cost: PRODUCT_NS * m * n * k,
+    part(from, to) {
+      const count = to - from
+      if (rows) {
+        return args.with({
+          out: args.span('out', from * ldc, (count - 1) * ldc + n),
+          a: args.get('transposeA')
+            ? args.span('a', from, (k - 1) * lda + count)
+            : args.span('a', from * lda, count * lda),
+          sums: args.span('sums', from, count),
+          m: count,
+        })
+      }
+      return args.with({
+        out: args.span('out', from, (m - 1) * ldc + count),
+        b: args.get('transposeB')
+          ? args.span('b', from * ldb, count * ldb)
+          : args.span('b', from, (k - 1) * ldb + count),
+        bias: args.span('bias', from, count),
+        sums: from === 0 ? args.get('sums') : null,
+        n: count,
+      })
+    },
+  }
+}
+
+const geometryOf = (args: Args) => (field: keyof typeof Geometry) => args.list('geometry')[Geometry[field]] as number
+
+function convolutionCost(args: Args): number {
+  const of = geometryOf(args)
+  const patch = (of('channels') / of('groups')) * of('kernelHeight') * of('kernelWidth')
+  return PRODUCT_NS * of('batch') * of('outChannels') * of('outHeight') * of('outWidth') * patch
+}
+
+/** Image by image; `images` and `maps` are its operands on both sides. */
+const images = (input: string, output: string): Rule => {
+  return (args) => {
+    const of = geometryOf(args)
+    const inputs = of('channels') * of('height') * of('width')
+    const outputs = of('outChannels') * of('outHeight') * of('outWidth')
+    return {
+      units: of('batch'),
+      grain: 1,
+      cost: convolutionCost(args),
+      part: (from, to) =>
+        args.with({
+          [input]: args.span(input, from * inputs, (to - from) * inputs),
+          [output]: args.span(output, from * outputs, (to - from) * outputs),
+          geometry: args.list('geometry').with(Geometry.batch, to - from),
+        }),
+    }
+  }
+}
+
+/** Elements of a patch: columns of dw. */
+const conv2dWeight: Rule = (args) => ({
+  units: args.numbers.count,
+  grain: 16,
+  cost: convolutionCost(args),
+  part: (from, to) =>
+    args.with({ first: args.numbers.first + from, count: to - from, sums: from === 0 ? args.get('sums') : null }),
+})
+
+/** Sequences of a batch, or heads of the only one.  dims: assembly/kernels/attention.ts. */
+const attention = (...operands: readonly (readonly [name: string, index: number])[]): Rule => {
+  return (args) => {
+    const dims = args.list('dims')
+    const [batch, heads, T, S, D, Dv] = dims as readonly number[] & Record<0 | 1 | 2 | 3 | 4 | 5, number>
+    const axis = batch > 1 ? 0 : 1
+    const units = dims[axis] as number
+    const rows = [T, S, S, T]
+    const widths = [D, D, Dv, Dv]
+    const share = batch > 1 ? heads * T * S : T * S
+    return {
+      units,
+      grain: 1,
+      // Forward and backward are 2 and 5 products.
+      cost: (operands.length > 4 ? 5 : 2) * PRODUCT_NS * batch * heads * T * S * D,
+      part(from, to) {
+        const span = (name: string, index: number) => {
+          const [ofBatch, ofHead, ofRow] = dims.slice(6 + 3 * index) as [number, number, number]
+          const counts = axis === 0 ? [to - from, heads] : [1, to - from]
+          const size =
+            reach([
+              [counts[0] as number, ofBatch],
+              [counts[1] as number, ofHead],
+              [rows[index] as number, ofRow],
+            ]) +
+            (widths[index] as number) -
+            1
+          return args.span(name, from * (axis === 0 ? ofBatch : ofHead), size)
+        }
+        const mask = args.has('mask') ? (args.get('mask') as Operand | null) : null
+        const maskStep = dims[18 + axis] as number
+        const dweights = args.has('dweights') && args.get('dweights')
+        return args.with({
+          ...Object.fromEntries(operands.map(([name, index]) => [name, span(name, index)])),
+          probabilities: args.span('probabilities', from * share, (to - from) * share),
+          ...(mask ? { mask: { ...mask, offset: mask.offset + 4 * from * maskStep } } : {}),
+          ...(dweights ? { dweights: args.span('dweights', from * share, (to - from) * share) } : {}),
+          dims: dims.with(axis, to - from),
+          first: args.numbers.first + from * (axis === 0 ? heads : 1) * T,
+        })
+      },
+    }
+  }
+}
+
+const drawing = each(2.5, () => ({ generator: 0 }))
+/** Rows; sums are of SUMMED_ROWS of them. */
+const layerNormBackward: Rule = (args) => {
+  const steps = ({ d }: Numbers) => ({ dx: d, dy: d, x: d, mean: 1, rstd: 1 })
+  const cut = along('rows', 1.2, steps, { grain: SUMMED_ROWS })(args) as Cut
+  const size = 8 * Math.ceil(args.numbers.d / 4)
+  const block = (rows: number) => size * Math.ceil(rows / SUMMED_ROWS)
+  const part = (from: number, to: number) =>
+    new Args(cut.part(from, to)).with({ sums: args.span('sums', block(from), block(to - from)) })
+  return { ...cut, part }
+}
+
+const arithmetic = strided(0.4, ['a', 'b'], ['out'])
+const unary = each(0.4)
+const curve = each(2)
+const pair = each(0.6)
+const pairBackward = each(0.6, ({ each }) => ({ dy: each }))
+const row = along('rows', 2, ({ d }) => ({ out: d, x: d }))
+const rowBackward = along('rows', 1, ({ d }) => ({ dx: d, dy: d, y: d }))
+/** Planes of height × width on one side and outHeight × outWidth on the other. */
+const planes = (ns: number, input: string, ...outputs: readonly string[]): Rule =>
+  along('planes', ns, ({ height, width, outHeight, outWidth }) => ({
+    [input]: height * width,
+    ...Object.fromEntries(outputs.map((name) => [name, outHeight * outWidth])),
+  }))
+/** Planes of which the other side has half the height and width, rounded down. */
+const halved = (ns: number, input: string, ...outputs: readonly string[]): Rule =>
+  along('planes', ns, ({ height, width }) => ({
+    [input]: height * width,
+    ...Object.fromEntries(outputs.map((name) => [name, Math.floor(height / 2) * Math.floor(width / 2)])),
+  }))
+const plane = planes(1, 'x', 'out')
+const planeBackward = planes(1, 'dx', 'dy')
+const reduction = along('outer', 0.3, ({ inner, size }) => ({ x: size * inner, out: inner }))
+
+/** For each kernel how it may be cut, or why it is for one thread. */
+export const rules: Readonly<Record<string, Rule | string>> = {
+  ...{ relu: unary, reluBackward: unary, leakyRelu: unary, leakyReluBackward: unary, hardswish: unary },
+  ...{ hardswishBackward: unary, hardsigmoid: unary, hardsigmoidBackward: unary, tanhBackward: unary },
+  ...{ sigmoidBackward: unary, tanh: curve, sigmoid: curve, elu: curve, eluBackward: curve, gelu: curve },
+  ...{ geluBackward: curve, geluTanh: curve, geluTanhBackward: curve, silu: curve, siluBackward: curve, mish: curve },
+  ...{ mishBackward: curve, softplus: curve, softplusBackward: curve },
+  prelu: along('outer', 0.4, ({ channels, inner }) => ({ out: channels * inner, x: channels * inner })),
+  preluBackward: 'sums over the batch',
+  glu: along('rows', 2, ({ half }) => ({ out: half, x: half * 2 })),
+  gluBackward: along('rows', 2, ({ half }) => ({ dy: half, dx: half * 2, x: half * 2 })),
+
+  attention: attention(['q', 0], ['k', 1], ['v', 2], ['out', 3]),
+  attentionBackward: attention(['q', 0], ['k', 1], ['v', 2], ['dout', 3], ['dq', 0], ['dk', 1], ['dv', 2]),
+  rotary: along('batch', 0.6, ({ D, T }) => ({ out: T * D, x: T * D })),
+
+  conv2d: images('x', 'out'),
+  conv2dInput: images('dx', 'dy'),
+  conv2dWeight,
+
+  fill: each(0.2),
+  copy: each(0.2),
+  copyBytes: along('n', 0.4, () => ({ out: 0.25, x: 0.25 }), { grain: 4 * LINES }),
+  stridedCopy: strided(0.6, ['x'], ['out']),
+  // For one thread: it writes between elements of others. The rule tells how far.
+  stridedWrite: (args) => {
+    const cut = strided(0.6, ['out'], ['x'])(args)
+    return cut && { ...cut, grain: Math.max(1, cut.units) }
+  },
+  transpose: along('batch', 0.6, ({ columns, rows }) => ({ out: rows * columns, x: rows * columns })),
+  u8ToF32: each(0.4, () => ({ x: 0.25 })),
+  u8ToI32: each(0.4, () => ({ x: 0.25 })),
+  ...{ i32ToF32: unary, f32ToI32: unary },
+
+  dropout: each(2.5, () => ({ kept: 1 / 16, generator: 0 })),
+  dropoutBackward: each(0.6, () => ({ kept: 1 / 16 })),
+
+  ...{ neg: unary, abs: unary, sign: unary, sqrt: unary, rsqrt: unary, floor: unary, round: unary },
+  ...{ exp: curve, log: curve, log1p: curve, sin: curve, cos: curve, erf: curve },
+  ...{ add: arithmetic, sub: arithmetic, mul: arithmetic, div: arithmetic, minimum: arithmetic, maximum: arithmetic },
+  ...{ equal: arithmetic, notEqual: arithmetic, less: arithmetic, lessEqual: arithmetic, greater: arithmetic },
+  ...{ greaterEqual: arithmetic, pow: strided(12, ['a', 'b'], ['out']) },
+  where: strided(0.6, ['condition', 'a', 'b'], ['out']),
+
+  crossEntropy: 'counts the targets of all rows',
+  crossEntropyBackward: along('rows', 0.6, ({ d, each }) => ({ dx: d, probabilities: d, target: 1, dy: each })),
+  softCrossEntropy: along('rows', 3, ({ d }) => ({ probabilities: d, loss: 1, x: d, target: d })),
+  softCrossEntropyBackward: along('rows', 0.6, ({ d, each }) => ({ dx: d, probabilities: d, target: d, dy: each })),
+
+  ...{ nll: 'counts the targets of all rows', nllBackward: 'little work' },
+  gatherRows: (args) =>
+    args.numbers.outer === 1 ? along('count', 0.4, ({ inner }) => ({ out: inner, index: 1 }))(args) : null,
+  gatherRowsBackward: 'indices may repeat',
+  gather: along(
+    'outer',
+    1,
+    ({ count, inner, size }) => ({ out: count * inner, x: size * inner, index: count * inner }),
+    { positions: ({ count, inner }) => count * inner },
+  ),
+  scatterAdd: 'indices may repeat',
+  oneHot: along('n', 0.4, ({ classes }) => ({ out: classes, index: 1 })),
+
+  gemm,
+
+  ...{ squaredError: pair, absoluteError: pair, huberError: pair, binaryEntropy: curve },
+  ...{ squaredErrorBackward: pairBackward, absoluteErrorBackward: pairBackward, huberErrorBackward: pairBackward },
+  ...{ binaryEntropyBackward: pairBackward },
+  logisticEntropy: curve,
+  logisticEntropyBackward: each(2, ({ each }) => ({ dy: each })),
+  ...{ checkFinite: 'little work', checkRange: unary, checkSign: unary },
+
+  layerNorm: along('rows', 1, ({ d }) => ({ out: d, x: d, mean: 1, rstd: 1 })),
+  layerNormBackward,
+  layerNormSums: 'little work',
+  groupNorm: along('n', 1, ({ channels, groups, inner }) => ({
+    out: channels * inner,
+    x: channels * inner,
+    mean: groups,
+    rstd: groups,
+  })),
+  groupNormBackward: (args) =>
+    args.get('dweight') || args.get('dbias')
+      ? null
+      : along('n', 1, ({ channels, groups, inner }) => ({
+          dx: channels * inner,
+          dy: channels * inner,
+          x: channels * inner,
+          mean: groups,
+          rstd: groups,
+        }))(args),
+
+  ...{ batchNorm: 'sums over the batch', batchNormBackward: 'sums over the batch', batchNormFixed: 'little work' },
+
+  ...{ countSteps: 'little work', countNadam: 'little work' },
+  sgd: flat(0.4, 'param', 'grad', 'velocity'),
+  adam: flat(0.6, 'param', 'grad', 'm', 'v', 'most'),
+  adamw: flat(0.6, 'param', 'grad', 'm', 'v', 'most'),
+  lion: flat(0.5, 'param', 'grad', 'm'),
+  nadam: flat(0.7, 'param', 'grad', 'm', 'v'),
+  radam: flat(0.7, 'param', 'grad', 'm', 'v'),
+  adamax: flat(0.7, 'param', 'grad', 'm', 'most'),
+  adagrad: flat(0.6, 'param', 'grad', 'sum'),
+  adadelta: flat(0.8, 'param', 'grad', 'v', 'a'),
+  rmsprop: flat(0.7, 'param', 'grad', 'v', 'velocity', 'mean'),
+  rprop: flat(0.7, 'param', 'grad', 'prev', 'size'),
+  muonMomentum: flat(0.4, 'out', 'grad', 'velocity'),
+  scaleToNorm: flat(0.3, 'grad'),
+  clampGradient: flat(0.3, 'grad'),
+  averageWeights: flat(0.5, 'average', 'param'),
+  ...{ normalize: 'a norm of all', gradientPowers: 'sums over all', normOfPowers: 'little work' },
+  mixInto: unary,
+  muonStep: each(0.5, () => ({ lr: 0, weightDecay: 0 })),
+
+  maxPool2d: planes(2, 'x', 'out', 'argmax'),
+  maxPool2dBackward: along('planes', 1, ({ height, positions, width }) => ({
+    dx: height * width,
+    dy: positions,
+    argmax: positions,
+  })),
+  maxPool2x2: halved(1, 'x', 'out', 'argmax'),
+  maxPool2x2Backward: halved(1, 'dx', 'dy', 'argmax'),
+  averagePool2x2: halved(0.6, 'x', 'out'),
+  averagePool2x2Backward: halved(0.6, 'dx', 'dy'),
+  averagePool2d: plane,
+  averagePool2dBackward: planeBackward,
+
+  ...{ nextDraw: 'little work', uniform: drawing, normal: drawing, bernoulli: drawing, randint: drawing },
+  ...{ permutation: 'an exchange needs those before', multinomial: 'little work', multinomialDistinct: 'little work' },
+
+  ...{ rnn: 'a step needs the one before', lstm: 'a step needs the one before', gru: 'a step needs the one before' },
+  ...{ rnnBackward: 'a step needs the one after', lstmBackward: 'a step needs the one after' },
+  gruBackward: 'a step needs the one after',
+
+  sum: reduction,
+  max: along('outer', 1, ({ inner, size }) => ({ x: size * inner, values: inner, indices: inner })),
+  maxBackward: along('outer', 0.4, ({ inner, size }) => ({ dx: size * inner, dy: inner, indices: inner })),
+  prod: along('outer', 1, ({ inner, size }) => ({ x: size * inner, out: inner })),
+  prodBackward: along('outer', 2, ({ inner, size }) => ({ dx: size * inner, x: size * inner, dy: inner })),
+  cumsum: along('outer', 1, ({ inner, size }) => ({ out: size * inner, x: size * inner })),
+
+  ...{ nearest2d: plane, nearest2dBackward: planeBackward, bilinear2d: plane, bilinear2dBackward: planeBackward },
+
+  softmax: row,
+  softmaxBackward: rowBackward,
+  logSoftmax: row,
+  logSoftmaxBackward: rowBackward,
+
+  leastSquares: 'little work',
+  sort: along('outer', 20, ({ inner, size }) => ({ x: size * inner, values: size * inner, indices: size * inner })),
+  topk: along('outer', 5, ({ inner, k, size }) => ({ x: size * inner, values: k * inner, indices: k * inner })),
+  triangle: along('batch', 1, ({ columns, rows }) => ({ out: rows * columns, x: rows * columns })),
+}
+
+/** How a command may be cut; null where it is for one thread. */
+export function cutOf(command: Command): Cut | null {
+  const rule = rules[command.kernel.name]
+  return typeof rule === 'function' ? rule(new Args(command)) : null
+}
