@@ -83,6 +83,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       (await loaded(core)).map(withoutCore),
     ],
     [
+      'layers',
+      'the same with every layer and optimizer; without the wasm',
+      (await loaded(`${core}; export { nn, optim } from 'lanewise'`)).map(withoutCore),
+    ],
+    [
       'everything',
       'dist/lanewise.min.js; without the wasm',
       [withoutCore(readFileSync(`${root}dist/lanewise.min.js`, 'utf8'))],
