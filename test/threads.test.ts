@@ -121,7 +121,7 @@ describe('rows', () => {
       const affine = (d: number) => (learned ? { weight: some([d]), bias: some([d]) } : {})
       both(lw.layerNorm(some([64 * n, c]), [c], affine(c)))
       both(lw.rmsNorm(some([n, c]), [c]))
-      both(lw.groupNorm(some([n, 2 * c, s]), 2, affine(2 * c)))
+      for (const options of [{}, affine(2 * c)]) both(lw.groupNorm(some([n, 2 * c, s]), 2, options))
       both(lw.batchNorm(some([n, 7 + c, s]), { training: true, ...affine(7 + c) }))
     }))
   test('gathered', () =>
