@@ -124,6 +124,34 @@ const attention = (...operands: readonly (readonly [name: string, index: number]
   }
 }
 
+/** Sequences of a batch: a part runs all steps of its own. `rows` have so many times H elements for a step of a sequence,
+ *  `states` H for a sequence; `ns`: of an element of a gate, without the product. Where steps lie outermost, the rows of
+ *  the parts take turns in memory. */
+const recurrent = (gates: number, ns: number, rows: Readonly<Record<string, number>>, ...states: string[]): Rule => {
+  return (args) => {
+    const { batch, steps, H, ahead, apart } = args.numbers
+    return {
+      units: batch,
+      // Strips of the product, or two where one step has to pay for the weights that each part packs by itself.
+      grain: steps > 1 ? 4 : 8,
+      cost: steps * batch * gates * H * (PRODUCT_NS * H + ns),
+      part(from, to) {
+        const count = to - from
+        const reached = reach([
+          [count, apart],
+          [steps, ahead],
+        ])
+        const span = (name: string, width: number) => args.span(name, from * apart * width * H, reached * width * H)
+        return args.with({
+          ...Object.fromEntries(Object.entries(rows).map(([name, width]) => [name, span(name, width)])),
+          ...Object.fromEntries(states.map((name) => [name, args.span(name, from * H, count * H)])),
+          batch: count,
+        })
+      },
+    }
+  }
+}
+
 const drawing = each(2.5, () => ({ generator: 0 }))
 /** Rows; sums are of SUMMED_ROWS of them. */
 const layerNormBackward: Rule = (args) => {
@@ -288,9 +316,14 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ nextDraw: 'little work', uniform: drawing, normal: drawing, bernoulli: drawing, randint: drawing },
   ...{ permutation: 'an exchange needs those before', multinomial: 'little work', multinomialDistinct: 'little work' },
 
-  ...{ rnn: 'a step needs the one before', lstm: 'a step needs the one before', gru: 'a step needs the one before' },
-  ...{ rnnBackward: 'a step needs the one after', lstmBackward: 'a step needs the one after' },
-  gruBackward: 'a step needs the one after',
+  rnn: recurrent(1, 2, { h: 1, x: 1 }, 'h0'),
+  rnnBackward: recurrent(1, 1, { dx: 1, before: 1, dh: 1, h: 1 }, 'dh0', 'h0'),
+  lstm: recurrent(4, 2, { h: 1, c: 1, gates: 5, x: 4 }, 'h0', 'c0'),
+  lstmBackward: recurrent(
+    ...([4, 1, { dx: 4, before: 1, dh: 1, h: 1, c: 1, gates: 5 }, 'dh0', 'dc0', 'dcell', 'h0', 'c0'] as const),
+  ),
+  gru: recurrent(3, 2, { h: 1, gates: 4, x: 3 }, 'h0'),
+  gruBackward: recurrent(3, 1, { dx: 3, dm: 3, before: 1, dh: 1, h: 1, gates: 4 }, 'dh0', 'h0'),
 
   sum: reduction,
   max: along('outer', 1, ({ inner, size }) => ({ x: size * inner, values: inner, indices: inner })),
