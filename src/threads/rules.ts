@@ -319,9 +319,7 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   rnn: recurrent(1, 2, { h: 1, x: 1 }, 'h0'),
   rnnBackward: recurrent(1, 1, { dx: 1, before: 1, dh: 1, h: 1 }, 'dh0', 'h0'),
   lstm: recurrent(4, 2, { h: 1, c: 1, gates: 5, x: 4 }, 'h0', 'c0'),
-  lstmBackward: recurrent(
-    ...([4, 1, { dx: 4, before: 1, dh: 1, h: 1, c: 1, gates: 5 }, 'dh0', 'dc0', 'dcell', 'h0', 'c0'] as const),
-  ),
+  lstmBackward: recurrent(4, 1, { dx: 4, before: 1, dh: 1, h: 1, c: 1, gates: 5 }, 'dh0', 'dc0', 'dcell', 'h0', 'c0'),
   gru: recurrent(3, 2, { h: 1, gates: 4, x: 3 }, 'h0'),
   gruBackward: recurrent(3, 1, { dx: 3, dm: 3, before: 1, dh: 1, h: 1, gates: 4 }, 'dh0', 'h0'),
 
