@@ -1,6 +1,9 @@
 import type { Operand } from './command.ts'
 import type { Memory } from './memory.ts'
 
+/** Owner of the gradients of parameters and other leaves: what a backward makes anew is less to lose than other state. */
+export const GRADIENTS = 'gradients'
+
 /** A run of bytes in linear memory, shared by the tensors that view it and by the programs that use it.
  *
  *  - *held*: in a block of the allocator, until the last holder releases it;

@@ -5,7 +5,7 @@
 //   gradients   │ ∂ weight 0   │ 0 │ ∂ bias │ 0 │ …                  padding is 0 everywhere and stays 0
 
 import { currentEngine, newHeldStorage } from '../core/engine.ts'
-import { Storage } from '../core/storage.ts'
+import { GRADIENTS, Storage } from '../core/storage.ts'
 import { gradientOf, type Tensor } from '../tensor/tensor.ts'
 
 const LINE = 64
@@ -42,7 +42,7 @@ export function flattenParameters(params: readonly Tensor[]): void {
   const values = new Flat(params, 'parameters')
   let gradients: Flat
   try {
-    gradients = new Flat(params, 'gradients')
+    gradients = new Flat(params, GRADIENTS)
   } catch (error) {
     values.whole.release()
     throw error

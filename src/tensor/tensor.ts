@@ -1,7 +1,7 @@
 import type { Command, Operand } from '../core/command.ts'
 import { copy } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage, newStorage } from '../core/engine.ts'
-import { releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
+import { GRADIENTS, releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
 import { guardState, observeGrad, touchState } from './guards.ts'
 import { checkOptions } from './options.ts'
 import { keep, track } from './scope.ts'
@@ -246,7 +246,7 @@ export function elements(tensor: Tensor): TypedArray {
 
 /** A tensor over the bytes where the gradient of a leaf is kept. */
 export function gradientOf(leaf: Tensor): Tensor {
-  if (!leaf.gradStorage) leaf.keepGradientIn(newHeldStorage(4 * leaf.size, 'gradient'))
+  if (!leaf.gradStorage) leaf.keepGradientIn(newHeldStorage(4 * leaf.size, GRADIENTS))
   const storage = leaf.gradStorage as Storage
   storage.retain()
   return keep(new Tensor(storage, leaf.shape, 'f32'))

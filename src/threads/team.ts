@@ -6,7 +6,7 @@ import { encode, encodedWords } from '../core/encode.ts'
 import type { Memory } from '../core/memory.ts'
 import { type Core, newMemory } from '../core/module.ts'
 import type { Stage } from '../core/plan.ts'
-import { resolve, Storage } from '../core/storage.ts'
+import { GRADIENTS, resolve, Storage } from '../core/storage.ts'
 import { cutOf } from './rules.ts'
 import { partsOf, type Sharing, stagesOf } from './stages.ts'
 import { Control, MAX_THREADS, NEVER, Part, type Walker, wake, walk } from './walk.ts'
@@ -154,6 +154,19 @@ export class Team {
     this.#reason = `a worker ended: ${why}`
   }
 
+  /** Does without a worker that died within a step; why it did comes in a message, when this thread waits for one. */
+  #lose(self: number): void {
+    const worker = this.#workers.get(self)
+    if (!worker) return
+    const reason = 'a worker died within a step'
+    this.#workers.delete(self)
+    this.#reason = reason
+    worker.ended.then((why) => {
+      if (this.#reason === reason) this.#reason = `${reason}: ${why}`
+    })
+    worker.end()
+  }
+
   /** What the threads do at the same time, for the commands of a program. */
   stages(commands: readonly Command[]): Stage[] {
     const alone = this.size === 1 || !this.#worthwhile(commands)
@@ -235,10 +248,7 @@ export class Team {
     } finally {
       Atomics.store(words, control + Control.open, NEVER)
       if (Atomics.load(words, control + Control.waiting) > 0) wake(words, control)
-      if (lost > 0) {
-        this.#workers.get(lost)?.end()
-        this.#leave(lost, 'it died within a step')
-      }
+      if (lost > 0) this.#lose(lost)
       // A run that failed leaves parts that others have begun: nobody may write behind the back of what comes next.
       if (!done) this.settle()
     }
@@ -357,9 +367,13 @@ export class TeamProgram {
     if (outcome === 'done') return
     if (outcome === 'refused') throw this.#refusal()
     const changed = this.#begun()
+    const gradients = changed.delete(GRADIENTS)
     this.#stamp()
+    const rest = gradients ? '; gradients may be half written, zeroGrad() clears them' : ''
     const state =
-      changed.length > 0 ? `may be half changed: ${changed.join(', ')}; load a checkpoint` : 'are as they were'
+      changed.size > 0
+        ? `may be half changed: ${[...changed].join(', ')}; load a checkpoint`
+        : `are as they were${rest}`
     throw new Error(
       `a thread of Lanewise died within a step (number ${outcome.lost}); parameters and other state ${state}. ` +
         `The run can go on, with ${this.#team.size} of its threads`,
@@ -382,7 +396,7 @@ export class TeamProgram {
   }
 
   /** Owners of what outlives the program and was written by the stages that began, the last of which is not done. */
-  #begun(): string[] {
+  #begun(): Set<string> {
     const { i32 } = this.#memory
     const owners = new Set<string>()
     let at = (this.#words.address >>> 2) + 1
@@ -398,7 +412,7 @@ export class TeamProgram {
       at += Part.words * stage.length
       if (!done) break
     }
-    return [...owners]
+    return owners
   }
 
   /** What the first of the commands that refused, in the order of the program, has to say. */

@@ -38,7 +38,7 @@ export function spawn(assignment: Assignment): Promise<TeamWorker> {
     }
     worker.onmessage = ({ data }) => {
       if (data !== 'ready') return over(String(data))
-      resolve({ alive: () => null, ended, end: () => over('it was told to') })
+      resolve({ alive: () => null, ended, end: () => over('it gave no sign of life') })
     }
     worker.postMessage(assignment)
   })
