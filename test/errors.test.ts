@@ -59,6 +59,58 @@ test('init names an address that brings nothing', async () => {
   expect(error.cause).toBeInstanceOf(Error)
 })
 
+test.each<[string, string, readonly (readonly [unknown, string])[]]>([
+  [
+    'threads',
+    "a whole number from 1 to 16, or 'auto'",
+    [
+      ['2', "'2'"],
+      [2n, '2n'],
+      [true, 'true'],
+      [[2], '[2]'],
+      [{}, 'Object'],
+      [() => 2, 'a function'],
+      [Symbol('two'), 'Symbol(two)'],
+    ],
+  ],
+  [
+    'precision',
+    "'reproducible', 'fast' or 'auto'",
+    [
+      ['Fast', "'Fast'"],
+      ['', "''"],
+      [null, 'null'],
+      [1, '1'],
+      [['fast'], "['fast']"],
+    ],
+  ],
+  [
+    'maxMemory',
+    'bytes from 1048576 to 4294967296',
+    [
+      ['1e9', "'1e9'"],
+      [Number.NaN, 'NaN'],
+      [2 ** 33, '8589934592'],
+      [null, 'null'],
+      [2n ** 30n, '1073741824n'],
+      [Object.create(null), 'Object'],
+    ],
+  ],
+  [
+    'wasm',
+    'a WebAssembly.Module, bytes, a URL, a Response',
+    [
+      ['k.wasm', "'k.wasm'"],
+      [null, 'null'],
+      [[0, 97], '[0, 97]'],
+      [new Map(), 'Map'],
+    ],
+  ],
+])('init: %s of another kind', async (name, expected, values) => {
+  for (const [value, text] of values)
+    await expect(lw.init({ [name]: value })).rejects.toThrow(`init: ${name} is ${text}, expected ${expected}`)
+})
+
 test('init refuses what is no core, and can be called again', async () => {
   await expect(lw.init({ maxMemory: 10 })).rejects.toThrow(/init: maxMemory is 10, expected bytes from/)
   await expect(lw.init({ wasm: new Uint8Array([1, 2, 3]) })).rejects.toThrow()
@@ -67,7 +119,7 @@ test('init refuses what is no core, and can be called again', async () => {
     'init: wasm is not a Lanewise core: it exports nothing, expected run',
   )
   await expect(lw.init({ wasm: 'kernels.wasm' as never })).rejects.toThrow(
-    'init: wasm is String, expected a WebAssembly.Module, bytes, a URL, a Response, or a promise of one of them',
+    "init: wasm is 'kernels.wasm', expected a WebAssembly.Module, bytes, a URL, a Response, or a promise of one of them",
   )
   await expect(lw.init({ wasm: new Response('', { status: 404 }) })).rejects.toThrow(
     'init: the response for wasm came with status 404, expected kernels.wasm',
@@ -200,7 +252,7 @@ describe('after init', () => {
     [
       'a reduction',
       () => losses.mae(x(), x(), { reduction: 'avg' as never }),
-      /^mae: reduction is avg, expected 'mean', 'sum' or 'none'/,
+      /^mae: reduction is 'avg', expected 'mean', 'sum' or 'none'/,
     ],
     ['a disposed tensor', () => gone().item(), /^Tensor.item: tensor of shape \[2\] was used after dispose/],
     ['a disposed input', () => lw.compile((t) => t)(gone()), /^compile: tensor of shape \[2\] was used after dispose/],

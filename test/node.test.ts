@@ -38,7 +38,7 @@ test('wide after an init without it is refused, and the core goes on', async () 
 })
 
 test('wrong options are named', async () => {
-  await expect(lw.init({ wide: 'yes' as never })).rejects.toThrow("init: wide is yes, expected true, false or 'auto'")
+  await expect(lw.init({ wide: 'yes' as never })).rejects.toThrow("init: wide is 'yes', expected true, false or 'auto'")
   await expect(lw.init({ width: 2 } as never)).rejects.toThrow(
     'init: unknown option width, expected wide, threads, precision, maxMemory, wasm',
   )

@@ -37,16 +37,16 @@ describe('options that are true or false take nothing else', () => {
     ['strict', () => new nn.Linear(2, 2).loadStateDict({}, { strict: no })],
     ['requiresGrad', () => tensor([1], { requiresGrad: no })],
   ])('%s', (name, make) => {
-    expect(make).toThrow(new RegExp(`${name} is false, expected true or false`))
+    expect(make).toThrow(new RegExp(`${name} is 'false', expected true or false`))
   })
 })
 
 test('numbers given as words are refused', () => {
-  expect(() => lw.dropout(square(), '0.5' as never)).toThrow(/dropout: p is 0.5, expected a probability/)
+  expect(() => lw.dropout(square(), '0.5' as never)).toThrow(/dropout: p is '0.5', expected a probability/)
   expect(() => new nn.Dropout(null as never)).toThrow(/nn.Dropout: p is null, expected a probability/)
   const target = tensor(Int32Array.of(0, 1))
   expect(() => losses.crossEntropy(square(), target, { labelSmoothing: '0.5' as never })).toThrow(
-    /labelSmoothing is 0.5/,
+    /labelSmoothing is '0.5'/,
   )
 })
 

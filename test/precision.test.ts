@@ -30,7 +30,7 @@ const FUSED = 2 ** -11 + 2 ** -24
 test('reproducible unless asked', async () => {
   expect(() => lw.precision()).toThrow('precision: Lanewise is not ready; await init() first')
   await expect(lw.init({ precision: 'quick' as never })).rejects.toThrow(
-    "init: precision is quick, expected 'reproducible', 'fast' or 'auto'",
+    "init: precision is 'quick', expected 'reproducible', 'fast' or 'auto'",
   )
   await lw.init()
   expect(lw.precision()).toBe('reproducible')

@@ -6,7 +6,7 @@ import type { Command } from './command.ts'
 import { encode, encodedWords } from './encode.ts'
 import { Memory, type MemoryStats } from './memory.ts'
 import { loadCore, newMemory, type WasmSource } from './module.ts'
-import { checkOptions } from './options.ts'
+import { checkOptions, written } from './options.ts'
 import { type Plan, plan } from './plan.ts'
 import type { Precision } from './precision.ts'
 import { Profile } from './profile.ts'
@@ -227,7 +227,9 @@ async function start(machine: Machine, options: InitOptions): Promise<void> {
   const before = disposals
   const { threads = 1, precision = 'reproducible', maxMemory = 2 ** 31, wasm } = options
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
-    throw new RangeError(`init: maxMemory is ${maxMemory}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`)
+    throw new RangeError(
+      `init: maxMemory is ${written(maxMemory)}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`,
+    )
   }
   // Most pages have one thread and the reproducible core: what others need is loaded when they ask.
   if (precision !== 'reproducible') (await import('./precision.ts')).checkPrecision(precision)

@@ -2,6 +2,7 @@
 
 import { kernels, relaxedKernels } from '#kernels'
 import { ABI } from './commands.ts'
+import { written } from './options.ts'
 import type { Precision } from './precision.ts'
 
 /** Where the core may come from. */
@@ -103,7 +104,7 @@ async function compile(
   if (!share && isModule(source)) return source
   if (!(isModule(source) || ArrayBuffer.isView(source) || isKind(source, 'ArrayBuffer'))) {
     throw new TypeError(
-      `init: wasm is ${Object.prototype.toString.call(source).slice(8, -1)}, ` +
+      `init: wasm is ${written(source)}, ` +
         'expected a WebAssembly.Module, bytes, a URL, a Response, or a promise of one of them',
     )
   }

@@ -1,6 +1,8 @@
 // Which of the two cores runs: they come from one source, and in the fast one products are added without being rounded
 // first.
 
+import { written } from './options.ts'
+
 /** reproducible: the same bits on every engine. fast: a product that is added is not rounded before, where the engine's
  *  relaxed SIMD fuses the two. */
 export type Precision = 'reproducible' | 'fast'
@@ -9,7 +11,7 @@ const choices: readonly unknown[] = ['reproducible', 'fast', 'auto'] satisfies (
 
 export function checkPrecision(precision: unknown): void {
   if (choices.includes(precision)) return
-  throw new TypeError(`init: precision is ${String(precision)}, expected 'reproducible', 'fast' or 'auto'`)
+  throw new TypeError(`init: precision is ${written(precision)}, expected 'reproducible', 'fast' or 'auto'`)
 }
 
 // (module (func (result v128) (f32x4.relaxed_madd (i8x16.splat (i32.const 0)) (i8x16.splat …) (i8x16.splat …))))

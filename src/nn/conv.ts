@@ -77,17 +77,12 @@ abstract class Conv<O extends Settings> extends Module {
     const dilation = sizes('dilation', settings.dilation, 1)
     if (transposed || typeof padding !== 'string') sizes('padding', padding as Pair, 0)
     else if (padding !== 'same' && padding !== 'valid')
-      throw unexpected(layer, 'padding', `'${padding}'`, "a number, a pair, 'same' or 'valid'")
+      throw unexpected(layer, 'padding', padding, "a number, a pair, 'same' or 'valid'")
     else if (padding === 'same' && stride.some((n) => n !== 1))
       throw new RangeError(`${layer}: padding 'same' with stride ${show(stride)}, expected stride 1`)
     const added = sizes('outputPadding', settings.outputPadding ?? 0, 0)
     if (added.some((n, i) => n >= Math.max(stride[i] as number, dilation[i] as number)))
-      throw unexpected(
-        layer,
-        'outputPadding',
-        show(added),
-        `less than stride ${show(stride)} or dilation ${show(dilation)}`,
-      )
+      throw unexpected(layer, 'outputPadding', added, `less than stride ${show(stride)} or dilation ${show(dilation)}`)
     const [rows, columns] = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups]
     const fanIn = kernel.reduce((product, size) => product * size, columns)
     this.settings = settings as unknown as O

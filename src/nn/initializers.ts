@@ -136,7 +136,7 @@ const gains: Record<Nonlinearity, number | ((slope: number) => number)> = {
 export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number {
   const op = 'nn.init.calculateGain'
   if (!Object.hasOwn(gains, nonlinearity))
-    throw unexpected(op, 'nonlinearity', `'${nonlinearity}'`, `one of ${Object.keys(gains).join(', ')}`)
+    throw unexpected(op, 'nonlinearity', nonlinearity, `one of ${Object.keys(gains).join(', ')}`)
   checkFinite(op, 'param', param)
   const gain = gains[nonlinearity]
   return typeof gain === 'number' ? gain : gain(param)
@@ -187,7 +187,7 @@ export type KaimingOptions = Drawn & {
 function kaimingStd(op: string, x: Tensor, options: KaimingOptions): number {
   check(op, x, options, ['a', 'mode', 'nonlinearity'])
   const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options
-  if (mode !== 'fanIn' && mode !== 'fanOut') throw unexpected(op, 'mode', `'${mode}'`, "'fanIn' or 'fanOut'")
+  if (mode !== 'fanIn' && mode !== 'fanOut') throw unexpected(op, 'mode', mode, "'fanIn' or 'fanOut'")
   checkFinite(op, 'a', a)
   const fan = fans(op, x)[mode]
   const gain = calculateGain(nonlinearity, a)

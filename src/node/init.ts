@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { type InitOptions, initOn, runningOn } from '../core/engine.ts'
-import { checkOptions } from '../core/options.ts'
+import { checkOptions, written } from '../core/options.ts'
 
 export interface NodeInitOptions extends InitOptions {
   /** Whether V8 may join neighbouring 128-bit vectors of the core to 256-bit ones: the same module, the same bits, up
@@ -29,7 +29,7 @@ export async function init(options: NodeInitOptions = {}): Promise<void> {
   checkOptions('init', options, ['wide', 'threads', 'precision', 'maxMemory', 'wasm'])
   const { wide = false, ...rest } = options
   if (wide !== true && wide !== false && wide !== 'auto')
-    throw new TypeError(`init: wide is ${String(wide)}, expected true, false or 'auto'`)
+    throw new TypeError(`init: wide is ${written(wide)}, expected true, false or 'auto'`)
   const obstacle = wide === false ? null : whyNotWide()
   if (wide === true && obstacle)
     throw new Error(`init: wide is true, but V8's 256-bit pass is not to be had: ${obstacle}; use wide: 'auto'`)

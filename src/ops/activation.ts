@@ -74,7 +74,7 @@ export interface GeluOptions {
 }
 
 export function checkApproximate(op: string, value: unknown): void {
-  if (value !== 'none' && value !== 'tanh') throw unexpected(op, 'approximate', `'${value}'`, "'none' or 'tanh'")
+  if (value !== 'none' && value !== 'tanh') throw unexpected(op, 'approximate', value, "'none' or 'tanh'")
 }
 
 /** x Φ(x), Φ the distribution function of N(0, 1). torch.nn.functional.gelu. */

@@ -227,7 +227,7 @@ function convolve(
   let total: [number, number]
   if (typeof padding === 'string') {
     if (padding !== 'same' && padding !== 'valid')
-      throw unexpected(op, 'padding', `'${padding}'`, "a number, a pair, 'same' or 'valid'")
+      throw unexpected(op, 'padding', padding, "a number, a pair, 'same' or 'valid'")
     if (padding === 'same' && steps.some((s) => s !== 1))
       throw new RangeError(`${op}: padding 'same' with stride ${JSON.stringify(stride)}, expected stride 1`)
     total = padding === 'same' ? extent : [0, 0]
@@ -291,7 +291,7 @@ export function convTranspose2d(
     throw unexpected(
       op,
       'outputPadding',
-      show(outputPadding),
+      outputPadding,
       `less than stride ${show(stride)} or dilation ${show(dilation)}`,
     )
   }

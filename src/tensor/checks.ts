@@ -1,11 +1,10 @@
 // What arguments must be: Errors name the function, the argument, what came and what was expected.
 
+import { written } from '../core/options.ts'
 import { type Shape, show } from './shape.ts'
 
 /** What came, in a word where the value itself says little. */
 export const kindOf = (value: unknown): string => (value === null ? 'null' : typeof value)
-
-const written = (value: unknown): string => (Array.isArray(value) ? JSON.stringify(value) : String(value))
 
 function range(low: number, high: number): string {
   if (low === -Infinity) return ''

@@ -5,6 +5,7 @@ import { type Command, operands, writes } from '../core/command.ts'
 import { encode, encodedWords } from '../core/encode.ts'
 import type { Memory } from '../core/memory.ts'
 import { type Core, newMemory } from '../core/module.ts'
+import { written } from '../core/options.ts'
 import type { Stage } from '../core/plan.ts'
 import { GRADIENTS, resolve, Storage } from '../core/storage.ts'
 import { cutOf } from './rules.ts'
@@ -41,8 +42,9 @@ const LOOK_MS = 200
 /** How many threads there will be where so many are asked for, and why. */
 export function available(asked: number | 'auto'): { threads: number; reason: string } {
   if (asked !== 'auto' && !(Number.isInteger(asked) && asked >= 1 && asked <= MAX_THREADS)) {
-    const found = typeof asked === 'string' ? `'${asked}'` : String(asked)
-    throw new RangeError(`init: threads is ${found}, expected a whole number from 1 to ${MAX_THREADS}, or 'auto'`)
+    throw new RangeError(
+      `init: threads is ${written(asked)}, expected a whole number from 1 to ${MAX_THREADS}, or 'auto'`,
+    )
   }
   const place = obstacle()
   if (place !== null) return { threads: 1, reason: place }

@@ -210,7 +210,7 @@ test('messages', () => {
   expect(() => new nn.LSTM(5, 0)).toThrow('nn.LSTM: hiddenSize is 0, expected a whole number >= 1')
   expect(() => new nn.LSTM(5, 4, { proj: 1 } as never)).toThrow('unknown option proj')
   expect(() => new nn.RNN(5, 4, { nonlinearity: 'gelu' as never })).toThrow(
-    "nonlinearity is gelu, expected 'tanh' or 'relu'",
+    "nonlinearity is 'gelu', expected 'tanh' or 'relu'",
   )
   expect(() => new nn.LSTM(6, 4).forward(x)).toThrow('input has shape [4, 3, 5], expected [steps, batch, 6]')
   expect(() => new nn.GRU(5, 4).forward(lw.zeros([0, 3, 5]))).toThrow('expected at least one step')
