@@ -52,6 +52,8 @@ const modules: BuildOptions = {
       codeSplitting: {
         groups: [
           { name: 'kernels/base64', test: /src\/kernels\/base64/ },
+          // The page of a training in a Worker has these, and not the core.
+          { name: 'options', test: /src\/core\/options/, priority: 1 },
           {
             name: 'core',
             test: /src\/(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers|precision)/,
@@ -138,7 +140,7 @@ const withoutPrograms = [
   'worker',
 ]
 
-// The package: one file with all code, and small ones that name what of it belongs to each entry. Node loads six files
+// The package: one file with all code, and small ones that name what of it belongs to each entry. Node loads seven files
 // in 12 ms (a file for each source: 54), and bundlers leave out what a page does not use. The core is in the files of
 // kernels, of which package.json's `imports` picks one for each runtime, and a file of its own. `--mode page` makes the
 // one file for pages without a bundler.

@@ -30,7 +30,7 @@ const allowed: Record<string, string[]> = {
   optim: ['core', 'tensor'],
   data: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
   io: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
-  worker: ['tensor/types.ts'],
+  worker: ['tensor/types.ts', 'core/options.ts'],
   node: [
     'index.ts',
     'core',

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { parentPort, Worker } from 'node:worker_threads'
 import { afterEach, beforeAll, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { loaded } from '../scripts/size.mjs'
+import { written } from '../src/core/options.ts'
 import { init, type NDArray, nn } from '../src/index.ts'
 import { type AnyTrain, type Context, serve, type Train, Training } from '../src/worker/index.ts'
 import { build } from './worker/model.mjs'
@@ -309,6 +310,48 @@ describe('errors', () => {
     await expect(nameless.start({})).rejects.toThrow('serve: train is undefined, expected a generator function')
   })
 
+  test('a Worker that never calls serve rejects what waits when its time is over, and is ended', async () => {
+    const worker = startWorker('echo', { never: true })
+    const exit = once(worker, 'exit')
+    const run = new Training<Loose>(worker, { timeout: 400 })
+    const asked = [run.start({}), run.weights()].map(settled)
+    const stopped = run.stop()
+    const message =
+      'Training: the Worker did not call serve within 400 ms; its script has to call serve(train) of lanewise/worker; ' +
+      'where that takes longer, pass { timeout }, in milliseconds or Infinity'
+    expect(await Promise.all(asked)).toMatchObject([{ reason: { message } }, { reason: { message } }])
+    await stopped
+    expect(run.state).toBe('idle')
+    await expect(run.start({})).rejects.toThrow(message)
+    await exit
+  })
+
+  test('a Worker may take its time before it serves', async () => {
+    for (const timeout of [20, Infinity, 1e300]) {
+      const run = new Training<Loose>(startWorker('echo', { after: 500 }), { timeout })
+      const end = run.start({ a: 1 })
+      if (timeout === 20) await expect(end).rejects.toThrow('did not call serve within 20 ms')
+      else expect(await end).toEqual({ a: 1 })
+    }
+  })
+
+  test('time counts while something is asked and the page could hear', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const run = new Training(port2, { timeout: 100 })
+    await wait(200)
+    const end = run.start()
+    // biome-ignore lint/correctness/useYield: ends at once
+    serve(function* () {
+      return 7
+    }, port1)
+    const until = performance.now() + 300
+    while (performance.now() < until);
+    expect(await end).toBe(7)
+    await wait(200)
+    expect(await run.start()).toBe(7)
+    run.terminate()
+  })
+
   test('terminate rejects what is waited for', async () => {
     const run = training<Loose>('endless')
     const end = settled(run.start({}))
@@ -324,16 +367,39 @@ describe('errors', () => {
       /serve: train gave no generator; write it as function\*/,
     )
     // @ts-expect-error: no Worker
-    expect(() => new Training('train.js')).toThrow('Training: worker is string, expected a Worker or a MessagePort')
+    expect(() => new Training('train.js')).toThrow("Training: worker is 'train.js', expected a Worker or a MessagePort")
+    // @ts-expect-error: nothing to listen to
+    expect(() => new Training({ postMessage() {} })).toThrow('Training: worker is Object, expected a Worker')
     expect(() => serve(function* () {})).toThrow('serve: this is no Worker; in Node, pass parentPort')
     expect(() => serve(function* () {}, null)).toThrow('serve: this is no Worker')
+    // @ts-expect-error: no port
+    expect(() => serve(function* () {}, 'page')).toThrow("serve: port is 'page', expected parentPort")
+    // @ts-expect-error: no training
+    expect(() => serve('train')).toThrow("serve: train is 'train', expected a generator function")
     const { port1, port2 } = new MessageChannel()
+    for (const timeout of ['10', 0, -1, Number.NaN, null, 10n])
+      expect(() => new Training(port2, { timeout: timeout as never })).toThrow(
+        `Training: timeout is ${written(timeout)}, expected milliseconds above 0, or Infinity`,
+      )
+    // @ts-expect-error: misspelt
+    expect(() => new Training(port2, { timeOut: 10 })).toThrow('Training: unknown option timeOut, expected timeout')
+    expect(() => new Training(port2, null as never)).toThrow('Training: options are null, expected an object')
+    const idle = new Training<Loose>(port2)
+    for (const [more, message] of [
+      [() => {}, 'Training.start: options are a function, expected an object with onProgress, transfer'],
+      [null, 'Training.start: options are null, expected an object'],
+      [{ onprogress() {} }, 'Training.start: unknown option onprogress, expected onProgress, transfer'],
+      [{ onProgress: 'log' }, "Training.start: onProgress is 'log', expected a function"],
+      [{ transfer: new ArrayBuffer(1) }, 'Training.start: transfer is ArrayBuffer, expected an array of ArrayBuffers'],
+    ] as const)
+      await expect(idle.start({}, more as never)).rejects.toThrow(message)
+    expect(idle.state).toBe('idle')
     serve(function* (_: undefined, { share }: Context) {
       // @ts-expect-error: no model
       share({})
       yield
     }, port1)
-    await expect(new Training(port2).start()).rejects.toThrow('share: source is object, expected a model')
+    await expect(new Training(port2).start()).rejects.toThrow('share: source is Object, expected a model')
     port2.close()
   })
 
@@ -445,6 +511,6 @@ test("types tie the page's side to the Worker's", () => {
 test('a page gets no core, and little else', async () => {
   const code = (await loaded("export { Training } from 'lanewise/worker'")).join('')
   expect(code).not.toMatch(/WebAssembly|stateDict\(\)/)
-  expect(code.length).toBeLessThan(4096)
+  expect(code.length).toBeLessThan(4608)
   expect((await loaded("export { serve } from 'lanewise/worker'")).join('').length).toBeLessThan(6144)
 })

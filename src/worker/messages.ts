@@ -31,6 +31,11 @@ export type Port = {
   | { on(event: string, listener: (value: unknown) => void): unknown }
 )
 
+export function isPort(value: unknown): value is Port {
+  const { postMessage, on, addEventListener } = (value ?? {}) as Record<string, unknown>
+  return typeof postMessage === 'function' && (typeof on === 'function' || typeof addEventListener === 'function')
+}
+
 /** Calls `hear` for messages of the other side, `unreadable` for one that could not be read. */
 export function listen<Message extends { lanewise: string }>(
   port: Port,

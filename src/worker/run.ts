@@ -1,5 +1,6 @@
 // One training in a Worker, from start to end: makes its steps, and between them does what the page asks.
 
+import { written } from '../core/options.ts'
 import { buffersOf, packError, type Reply, type Request } from './messages.ts'
 import type { AnyTrain, Context } from './types.ts'
 
@@ -100,7 +101,7 @@ export class Run {
       signal: this.#stop.signal,
       share: (source) => {
         if (typeof source?.stateDict !== 'function')
-          throw new TypeError(`share: source is ${source === null ? 'null' : typeof source}, expected a model`)
+          throw new TypeError(`share: source is ${written(source)}, expected a model`)
         this.#source = source
       },
       report: (progress) => this.#sendProgress(progress),

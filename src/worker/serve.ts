@@ -1,6 +1,7 @@
 // The worker's side.
 
-import { listen, type Port, packError, type Reply, type Request } from './messages.ts'
+import { written } from '../core/options.ts'
+import { isPort, listen, type Port, packError, type Reply, type Request } from './messages.ts'
 import { Run } from './run.ts'
 import type { AnyTrain } from './types.ts'
 
@@ -9,9 +10,10 @@ import type { AnyTrain } from './types.ts'
  *  whose other end a `Training` has. */
 export function serve(train: AnyTrain, port: Port | null = scope()): void {
   if (typeof train !== 'function')
-    throw new TypeError(`serve: train is ${train === null ? 'null' : typeof train}, expected a generator function`)
-  if (typeof port?.postMessage !== 'function')
-    throw new TypeError('serve: this is no Worker; in Node, pass parentPort of node:worker_threads')
+    throw new TypeError(`serve: train is ${written(train)}, expected a generator function`)
+  if (port === null) throw new TypeError('serve: this is no Worker; in Node, pass parentPort of node:worker_threads')
+  if (!isPort(port))
+    throw new TypeError(`serve: port is ${written(port)}, expected parentPort of node:worker_threads, or a MessagePort`)
   const send = (reply: Reply, transfer: Transferable[] = []) => port.postMessage(reply, transfer)
   /** Runs, or has run: it still has what was shared. */
   let run: Run | null = null

@@ -1,7 +1,14 @@
 // The page's side.
 
-import { listen, type Port, type Reply, type Request, unpackError, watch } from './messages.ts'
+import { checkOptions, written } from '../core/options.ts'
+import { isPort, listen, type Port, type Reply, type Request, unpackError, watch } from './messages.ts'
 import type { AnyTrain, OptionsOf, ProgressOf, ResultOf, StateOf } from './types.ts'
+
+export interface TrainingOptions {
+  /** Milliseconds that what is asked of the Worker waits for its script to load and to call `serve`; then it rejects, and
+   *  the Worker is ended. Infinity: for ever. Default 30 000. */
+  timeout?: number
+}
 
 export interface StartOptions<Progress> {
   /** Called with the newest progress, at most once a frame, and with all that is reported. */
@@ -16,12 +23,19 @@ interface Pending {
   onProgress?: ((progress: never) => void) | undefined
 }
 
+/** Parts of the time that a Worker is given. Each begins when the page has turned to what came in before: where it was busy,
+ *  or the machine slept, that counts as one of them. */
+const PARTS = 10
+
 /** A training that runs in a Worker whose script calls `serve(train)`:
  *  `new Training<typeof train>(new Worker(new URL('./train.js', import.meta.url), { type: 'module' }))`.
- *  Takes a Worker of the web or of node:worker_threads, or a MessagePort. When the Worker dies or cannot be loaded, all
- *  that is waited for rejects, and so does every later call that needs it. */
+ *  Takes a Worker of the web or of node:worker_threads, or a MessagePort. When the Worker dies or cannot be loaded, or
+ *  does not call serve in time, all that is waited for rejects, and so does every later call that needs it. */
 export class Training<T extends AnyTrain = AnyTrain> {
   readonly #port: Port
+  readonly #timeout: number
+  /** Of the part that runs, while something is asked of a worker that does not listen yet. */
+  #timer: ReturnType<typeof setTimeout> | undefined
   readonly #pending = new Map<number, Pending>()
   /** What is said before the worker listens; null once it does. */
   #unsent: [Request, Transferable[]][] | null = []
@@ -32,12 +46,15 @@ export class Training<T extends AnyTrain = AnyTrain> {
   #paused = false
   #failure: Error | null = null
 
-  constructor(worker: Port) {
-    if (typeof worker?.postMessage !== 'function' || !('on' in worker || 'addEventListener' in worker))
-      throw new TypeError(
-        `Training: worker is ${worker === null ? 'null' : typeof worker}, expected a Worker or a MessagePort`,
-      )
+  constructor(worker: Port, options: TrainingOptions = {}) {
+    if (!isPort(worker))
+      throw new TypeError(`Training: worker is ${written(worker)}, expected a Worker or a MessagePort`)
+    checkOptions('Training', options, ['timeout'])
+    const { timeout = 30_000 } = options
+    if (!(typeof timeout === 'number' && timeout > 0))
+      throw new RangeError(`Training: timeout is ${written(timeout)}, expected milliseconds above 0, or Infinity`)
     this.#port = worker
+    this.#timeout = timeout
     listen<Reply>(
       worker,
       (reply) => this.#hear(reply),
@@ -54,14 +71,19 @@ export class Training<T extends AnyTrain = AnyTrain> {
 
   /** Runs the training; a promise of what it returns, or of undefined where it was stopped before it could.
    *  Rejects with the Error of the training, its stack included; when one is already running; when options cannot be
-   *  copied. After the end it may be called again: the same Worker then trains anew. */
-  start(
-    ...[options, { onProgress, transfer = [] } = {}]: undefined extends OptionsOf<T>
+   *  copied, or are wrong. After the end it may be called again: the same Worker then trains anew. */
+  async start(
+    ...[options, more = {}]: undefined extends OptionsOf<T>
       ? [options?: OptionsOf<T>, more?: StartOptions<ProgressOf<T>>]
       : [options: OptionsOf<T>, more?: StartOptions<ProgressOf<T>>]
   ): Promise<ResultOf<T> | undefined> {
-    if (this.#run !== null)
-      return Promise.reject(new Error('Training.start: a training is running; stop() it, or await its end'))
+    if (this.#run !== null) throw new Error('Training.start: a training is running; stop() it, or await its end')
+    checkOptions('Training.start', more, ['onProgress', 'transfer'])
+    const { onProgress, transfer = [] } = more
+    if (onProgress !== undefined && typeof onProgress !== 'function')
+      throw new TypeError(`Training.start: onProgress is ${written(onProgress)}, expected a function`)
+    if (!Array.isArray(transfer))
+      throw new TypeError(`Training.start: transfer is ${written(transfer)}, expected an array of ArrayBuffers`)
     const run = this.#ask((id) => ({ lanewise: 'start', id, options }), transfer, onProgress)
     this.#run = run
     return run.finally(() => {
@@ -114,8 +136,23 @@ export class Training<T extends AnyTrain = AnyTrain> {
     const id = ++this.#ids
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onProgress })
+      // What a timer cannot count is for ever.
+      if (this.#unsent && this.#timer === undefined && this.#timeout < PARTS * 2 ** 31) this.#await()
       this.#send(message(id), transfer)
     })
+  }
+
+  /** Gives the worker its time to listen, or what is left of it. */
+  #await(parts = PARTS): void {
+    this.#timer = setTimeout(() => {
+      if (parts > 1) return this.#await(parts - 1)
+      this.#fail(
+        new Error(
+          `Training: the Worker did not call serve within ${this.#timeout} ms; its script has to call serve(train) of ` +
+            'lanewise/worker; where that takes longer, pass { timeout }, in milliseconds or Infinity',
+        ),
+      )
+    }, this.#timeout / PARTS)
   }
 
   #send(message: Request, transfer: Transferable[] = []): void {
@@ -136,6 +173,7 @@ export class Training<T extends AnyTrain = AnyTrain> {
 
   #hear(reply: Reply): void {
     if (reply.lanewise === 'ready') {
+      clearTimeout(this.#timer)
       const unsent = this.#unsent ?? []
       this.#unsent = null
       for (const [message, transfer] of unsent) this.#send(message, transfer)
@@ -151,6 +189,7 @@ export class Training<T extends AnyTrain = AnyTrain> {
   #fail(error: Error): boolean {
     if (this.#failure) return true
     this.#failure = error
+    clearTimeout(this.#timer)
     const waiting = [...this.#pending.values()]
     this.#pending.clear()
     for (const { reject } of waiting) reject(error)

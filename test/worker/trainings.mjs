@@ -74,4 +74,5 @@ const trainings = {
 
 if (workerData.before) parentPort.postMessage('of another')
 if (workerData.after) await new Promise((wake) => setTimeout(wake, workerData.after))
-serve(trainings[workerData.name], parentPort)
+if (workerData.never) parentPort.on('message', () => {})
+else serve(trainings[workerData.name], parentPort)
