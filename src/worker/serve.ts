@@ -38,7 +38,7 @@ export function serve(train: AnyTrain, port: Port | null = scope()): void {
   send({ lanewise: 'ready' })
 }
 
-/** The Worker's own scope; null on a page, and in Node, which has none. */
+/** The Worker's own scope; null on a page, in Node, which has none, and on the main thread of Deno. */
 function scope(): Port | null {
-  return typeof document === 'undefined' && typeof self !== 'undefined' ? (self as unknown as Port) : null
+  return typeof document === 'undefined' && typeof self !== 'undefined' && isPort(self) ? (self as Port) : null
 }

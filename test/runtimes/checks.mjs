@@ -87,21 +87,17 @@ export function checks(context) {
   }
 
   /** The package as a static server gives it: one file, and an import map only for the suite's bare names. */
-  const script = () => {
+  const script = (name, entry) => {
     const file = '../node_modules/lanewise/dist/lanewise.min.js'
     const map = JSON.stringify({ imports: { lanewise: file, 'lanewise/io': file } })
-    page(
-      folder,
-      'script',
-      `<script type="importmap">${map}</script><script type="module" src="../app/page.js"></script>`,
-    )
+    page(folder, name, `<script type="importmap">${map}</script><script type="module" src="${entry}"></script>`)
   }
   let bundled
   const bundle = () => (bundled ??= bundlers.esbuild(folder, page(folder, 'esbuild')))
   const everyBrowser = Object.keys(browsers)
   const inPages = Object.fromEntries(
     everyBrowser.flatMap((name) => [
-      [`${name}, plain page`, inBrowser(name, '/isolated/script/index.html', () => script('app/page.js', 'script'))],
+      [`${name}, plain page`, inBrowser(name, '/isolated/script/index.html', () => script('script', '../app/page.js'))],
       [`${name}, strict CSP`, inBrowser(name, '/strict/esbuild/index.html', bundle)],
     ]),
   )
@@ -151,6 +147,92 @@ export function checks(context) {
       return { version: packageVersion('esbuild'), ...report }
     },
   }
+
+  const NO_RELAXED = /^init: precision is 'fast', but this engine has no relaxed SIMD/
+  const NOT_BROUGHT = /kernels-relaxed.wasm of this package, is not to be had here .*pass it: init/
+  /** What app/fast.js found as a row: each of `expected` is a core, or words of a message. */
+  function cores(found, expected) {
+    const failures = []
+    const cells = Object.entries(expected).map(([asked, wanted]) => {
+      const { message, core, fused, same } = found[asked]
+      const text = message ?? (core === 'fast' && !fused ? 'fast, does not fuse' : core)
+      const fits = wanted instanceof RegExp ? wanted.test(text) : text === wanted
+      if (!fits) failures.push(`precision: '${asked}' gave "${text}", expected ${wanted}`)
+      // Roundings of a training differ where products are fused, and nowhere else.
+      if (fits && message === undefined && same === fused)
+        failures.push(`precision: '${asked}' trained to ${same ? 'the' : 'other'} bits than the default core`)
+      return [asked, message === undefined ? text : 'an Error']
+    })
+    return { ...Object.fromEntries(cells), failures }
+  }
+  const FAST = { fast: 'fast', auto: 'fast' }
+  const NEITHER = { fast: NO_RELAXED, auto: 'reproducible' }
+  const fastInProcess = (command, args, expected) => async () =>
+    cores(JSON.parse(await run(command, args, { cwd: folder, env: { ...process.env, HOME: folder } })), expected)
+  /** As the package brings them, and with the fast core passed. */
+  const fastInWorkerd = async (served) => {
+    const { alone, passed } = await ask(served)
+    const rows = [cores(alone, { fast: NOT_BROUGHT, auto: 'reproducible' }), cores(passed, FAST)]
+    const both = (asked) => rows.map((row) => row[asked]).join('; passed: ')
+    return { fast: both('fast'), auto: both('auto'), failures: rows.flatMap(({ failures }) => failures) }
+  }
+  const fastCores = {
+    'Node 20': fastInProcess(node(20), ['app/fast.mjs'], NEITHER),
+    'Node 20, --experimental-wasm-relaxed-simd': fastInProcess(
+      node(20),
+      ['--experimental-wasm-relaxed-simd', 'app/fast.mjs'],
+      FAST,
+    ),
+    ...Object.fromEntries(
+      [22, 24, 26].map((major) => [`Node ${major}`, fastInProcess(node(major), ['app/fast.mjs'], FAST)]),
+    ),
+    Deno: fastInProcess(deno, [...denoRun, 'app/fast.mjs'], FAST),
+    Bun: fastInProcess(bun, ['app/fast.mjs'], { fast: 'fast, does not fuse', auto: 'fast, does not fuse' }),
+    'workerd (Cloudflare)': async () => fastInWorkerd(await workerd(folder, 'app/fast-fetch.js', 'fast-workerd')),
+    'wrangler dev (Cloudflare)': async () =>
+      fastInWorkerd(await wranglerDev(folder, ['app/fast-fetch.js', '--compatibility-date', '2026-01-01'])),
+    // Node 20 runs it, and has no relaxed SIMD.
+    'edge-runtime (Vercel)': async () =>
+      cores(await vercel(await bundleForVercel(folder, 'app/fast-vercel.js', 'fast-vercel')), NEITHER),
+    ...Object.fromEntries(
+      everyBrowser.map((name) => [
+        name,
+        async () => {
+          script('fast', '../app/fast-page.js')
+          const found = await opened(browsers[name], '/plain/fast/index.html')
+          return cores(found, name === 'WebKitGTK' ? NEITHER : FAST)
+        },
+      ]),
+    ),
+  }
+
+  let trainingBundled
+  const bundleTraining = () => {
+    const out = page(folder, 'training')
+    const entryPoints = {
+      page: 'app/training-page.js',
+      'training-worker': 'app/training-worker.js',
+      'silent-worker': 'app/silent-worker.js',
+    }
+    trainingBundled ??= esbuild(folder, { entryPoints, outdir: out })
+    return trainingBundled
+  }
+  const trainings = {
+    Deno: async () => JSON.parse(await run(deno, [...denoRun, 'app/training.mjs'], { cwd: folder })),
+    Bun: async () => JSON.parse(await run(bun, ['app/training.mjs'], { cwd: folder })),
+    ...Object.fromEntries(
+      everyBrowser.map((name) => [
+        name,
+        async () => {
+          await bundleTraining()
+          return opened(browsers[name], '/strict/training/index.html')
+        },
+      ]),
+    ),
+  }
+  /** Names of rows, each followed by what it is about: --only finds them. */
+  const about = (rows, what) =>
+    Object.fromEntries(Object.entries(rows).map(([name, check]) => [`${name}: ${what}`, check]))
 
   /** Told is what init said: it must have words of each of `expected`. */
   const says = (messages, ...expected) => {
@@ -234,6 +316,8 @@ export function checks(context) {
   const watch = { watched: (prefix, what) => watched(`${prefix}/app`, what) }
   return {
     Runtimes: { columns: ['Runtime', 'Version', 'SIMD', 'Relaxed', 'Threads'], rows: runtimes },
+    'Fast core': { columns: ['Runtime', 'Fast', 'Auto'], rows: about(fastCores, 'precision') },
+    'Training in a Worker': { columns: ['Runtime'], rows: about(trainings, 'lanewise/worker') },
     'Bad input': { columns: ['Check'], rows: refusals },
     Examples: { columns: ['Check'], rows: exampleChecks(context, { ...watch, ...pagesOfVite, deno }) },
     Figures: { columns: ['Check', 'Measured', 'Limit'], rows: figureChecks(context, { ...watch, ...pagesOfVite }) },

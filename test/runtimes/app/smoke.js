@@ -21,7 +21,7 @@ export async function smoke({ startWorker = null } = {}) {
   const report = { ...features(), threads: await threads(startWorker), failures }
   try {
     await init()
-    const model = train()
+    const model = trained()
     report.bits = hash(bytesOf(model))
     report.memory = memoryStats().reserved
     check('bits after 50 steps', report.bits === BITS, `${report.bits}, expected ${BITS}`)
@@ -52,10 +52,11 @@ export async function smoke({ startWorker = null } = {}) {
 
 const network = () => new nn.Sequential(new nn.Linear(784, 128), new nn.ReLU(), new nn.Linear(128, 10))
 
-/** mlp-small of the benchmarks: 784-128-10, batches of 32, Adam. */
-function train() {
+/** mlp-small of the benchmarks: 784-128-10, batches of 32, Adam. Yields after each step. */
+export function* train(share = () => {}) {
   manualSeed(1)
   const model = network()
+  share(model)
   const optimizer = new optim.Adam(model.parameters(), { lr: 1e-3 })
   const step = compile((x, y) => {
     const loss = losses.crossEntropy(model.forward(x), y)
@@ -68,14 +69,20 @@ function train() {
     const y = Int32Array.from({ length: BATCH }, (_, k) => (k * 7 + batch) % 10)
     const images = x.slice(batch * BATCH * 784, (batch + 1) * BATCH * 784)
     step({ data: images, shape: [BATCH, 784] }, { data: y, shape: [BATCH] })
+    yield i
   }
+}
+
+export function trained() {
+  let model
+  for (const _ of train((made) => (model = made)));
   return model
 }
 
 const bytesOf = (model) => writeSafetensors(model.stateDict())
 
 /** FNV-1a. */
-function hash(bytes) {
+export function hash(bytes) {
   let h = 0x811c9dc5
   for (const byte of bytes) h = Math.imul(h ^ byte, 0x01000193)
   return (h >>> 0).toString(16).padStart(8, '0')

@@ -1,0 +1,3 @@
+// A Worker that never calls serve.
+
+setInterval(() => {}, 1000)
