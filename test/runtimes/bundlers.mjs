@@ -1,4 +1,4 @@
-// Bundles of app/page.js, made as users make them: no plugin or option that is not there for the bundler itself.
+// Bundles of pages, made as users make them: no plugin or option that is not there for the bundler itself.
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -21,19 +21,20 @@ export async function esbuild(folder, options) {
   return build({ absWorkingDir: folder, bundle: true, minify: true, format: 'esm', logLevel: 'error', ...options })
 }
 
-/** Each writes page.js into the folder `out`. */
+/** Each writes page.js into the folder `out`, of an entry in the folder `app`. */
 export const bundlers = {
-  esbuild: (folder, out) => esbuild(folder, { entryPoints: ['app/page.js'], outfile: join(out, 'page.js') }),
-  async Rollup(folder, out) {
+  esbuild: (folder, out, entry = 'page.js') =>
+    esbuild(folder, { entryPoints: [`app/${entry}`], outfile: join(out, 'page.js') }),
+  async Rollup(folder, out, entry = 'page.js') {
     const { rollup } = await import('rollup')
     const { default: nodeResolve } = await import('@rollup/plugin-node-resolve')
-    const bundle = await rollup({ input: join(folder, 'app/page.js'), plugins: [nodeResolve()] })
-    await bundle.write({ dir: out, format: 'es' })
+    const bundle = await rollup({ input: join(folder, 'app', entry), plugins: [nodeResolve()] })
+    await bundle.write({ dir: out, format: 'es', entryFileNames: 'page.js' })
     await bundle.close()
   },
-  async webpack(folder, out) {
+  async webpack(folder, out, file = 'page.js') {
     const webpack = createRequire(import.meta.url)('webpack')
-    const entry = join(folder, 'app/page.js')
+    const entry = join(folder, 'app', file)
     const options = { mode: 'production', context: folder, entry, output: { path: out, filename: 'page.js' } }
     await new Promise((done, fail) => {
       webpack(options, (error, stats) => {
@@ -42,12 +43,14 @@ export const bundlers = {
       })
     })
   },
-  async Vite(folder, out) {
+  async Vite(folder, out, entry = 'page.js') {
     const { build } = await import('vite')
-    const input = join(folder, 'app/page.js')
+    const input = join(folder, 'app', entry)
     const output = { entryFileNames: 'page.js' }
     await build({
       root: folder,
+      // The page is not at the root of its server.
+      base: './',
       configFile: false,
       logLevel: 'error',
       build: { outDir: out, emptyOutDir: false, rolldownOptions: { input, output } },

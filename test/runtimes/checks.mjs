@@ -204,6 +204,17 @@ export function checks(context) {
         },
       ]),
     ),
+    ...Object.fromEntries(
+      Object.entries(bundlers).map(([name, build]) => [
+        `${name}, in Chromium`,
+        async () => {
+          await build(folder, page(folder, `fast-${name}`), 'fast-page.js')
+          const found = await opened(browsers.Chromium, `/plain/fast-${name}/index.html`)
+          const brings = name === 'Vite' || name === 'webpack'
+          return cores(found, brings ? FAST : { fast: NOT_BROUGHT, auto: 'reproducible' })
+        },
+      ]),
+    ),
   }
 
   let trainingBundled
