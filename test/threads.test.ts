@@ -122,7 +122,24 @@ describe('rows', () => {
       both(lw.layerNorm(some([64 * n, c]), [c], affine(c)))
       both(lw.rmsNorm(some([n, c]), [c]))
       both(lw.groupNorm(some([n, 2 * c, s]), 2, affine(2 * c)))
-      both(lw.batchNorm(some([n, 7 + c, s]), { training: true, ...affine(7 + c) }))
+      both(lw.groupNorm(some([64 * n - s, 2 * c]), 2, affine(2 * c)))
+    }))
+  test('norms over a batch', () =>
+    sizes([few, odd, odd, fc.boolean()], (n, c, s, average) => {
+      // Sixteen channels at a time where each has one element of a sample.
+      for (const shape of [
+        [n, 7 + c, s + 1],
+        [n, 112 + c],
+      ]) {
+        const of = (low: number, high: number) => some([shape[1] as number], low, high)
+        const state = () => ({ runningMean: of(-1, 1).detach(), runningVar: of(0.5, 2).detach() })
+        const counted = { batchesTracked: tensor(Int32Array.of(3)), momentum: average ? null : 0.25 }
+        both(lw.batchNorm(some(shape), { training: true, ...state(), ...counted, weight: of(-1, 1), bias: of(-1, 1) }))
+        both(lw.batchNorm(some(shape), { training: true }))
+        both(lw.batchNorm(some(shape), { ...state(), weight: of(-1, 1), bias: of(-1, 1) }))
+        both(lw.batchNorm(some(shape), state()))
+        expect(counted.batchesTracked.item()).toBe(4)
+      }
     }))
   test('gathered', () =>
     sizes([few, odd, odd], (n, m, k) => {

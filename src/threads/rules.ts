@@ -4,7 +4,7 @@
 
 import type { Command, Operand } from '../core/command.ts'
 import { Geometry, SUMMED_ROWS } from '../core/commands.ts'
-import { Args, along, type Cut, each, flat, LINES, type Numbers, type Rule, reach, strided } from './cut.ts'
+import { Args, along, byChannel, type Cut, each, flat, LINES, type Rule, reach, strided } from './cut.ts'
 
 /** Nanoseconds of a multiplication and an addition in a product: 40 GFLOP/s. */
 const PRODUCT_NS = 0.05
@@ -125,16 +125,8 @@ const attention = (...operands: readonly (readonly [name: string, index: number]
 }
 
 const drawing = each(2.5, () => ({ generator: 0 }))
-/** Rows; sums are of SUMMED_ROWS of them. */
-const layerNormBackward: Rule = (args) => {
-  const steps = ({ d }: Numbers) => ({ dx: d, dy: d, x: d, mean: 1, rstd: 1 })
-  const cut = along('rows', 1.2, steps, { grain: SUMMED_ROWS })(args) as Cut
-  const size = 8 * Math.ceil(args.numbers.d / 4)
-  const block = (rows: number) => size * Math.ceil(rows / SUMMED_ROWS)
-  const part = (from: number, to: number) =>
-    new Args(cut.part(from, to)).with({ sums: args.span('sums', block(from), block(to - from)) })
-  return { ...cut, part }
-}
+/** SUMMED_ROWS rows of d together, and what they have in the sums of layerNormBackward. */
+const rowSums = (d: number) => ({ grain: SUMMED_ROWS, sums: 8 * Math.ceil(d / 4) })
 
 const arithmetic = strided(0.4, ['a', 'b'], ['out'])
 const unary = each(0.4)
@@ -181,7 +173,12 @@ export const rules: Readonly<Record<string, Rule | string>> = {
 
   fill: each(0.2),
   copy: each(0.2),
-  copyBytes: along('n', 0.4, () => ({ out: 0.25, x: 0.25 }), { grain: 4 * LINES }),
+  copyBytes: along(
+    'n',
+    0.4,
+    () => ({ out: 0.25, x: 0.25 }),
+    () => ({ grain: 4 * LINES }),
+  ),
   stridedCopy: strided(0.6, ['x'], ['out']),
   // For one thread: it writes between elements of others. The rule tells how far.
   stridedWrite: (args) => {
@@ -216,7 +213,7 @@ export const rules: Readonly<Record<string, Rule | string>> = {
     'outer',
     1,
     ({ count, inner, size }) => ({ out: count * inner, x: size * inner, index: count * inner }),
-    { positions: ({ count, inner }) => count * inner },
+    ({ count, inner }) => ({ positions: count * inner }),
   ),
   scatterAdd: 'indices may repeat',
   oneHot: along('n', 0.4, ({ classes }) => ({ out: classes, index: 1 })),
@@ -231,7 +228,12 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ checkFinite: 'little work', checkRange: unary, checkSign: unary },
 
   layerNorm: along('rows', 1, ({ d }) => ({ out: d, x: d, mean: 1, rstd: 1 })),
-  layerNormBackward,
+  layerNormBackward: along(
+    'rows',
+    1.2,
+    ({ d }) => ({ dx: d, dy: d, x: d, mean: 1, rstd: 1 }),
+    ({ d }) => rowSums(d),
+  ),
   layerNormSums: 'little work',
   groupNorm: along('n', 1, ({ channels, groups, inner }) => ({
     out: channels * inner,
@@ -239,18 +241,24 @@ export const rules: Readonly<Record<string, Rule | string>> = {
     mean: groups,
     rstd: groups,
   })),
-  groupNormBackward: (args) =>
-    args.get('dweight') || args.get('dbias')
-      ? null
-      : along('n', 1, ({ channels, groups, inner }) => ({
-          dx: channels * inner,
-          dy: channels * inner,
-          x: channels * inner,
-          mean: groups,
-          rstd: groups,
-        }))(args),
+  groupNormBackward: along(
+    'n',
+    1.2,
+    ({ channels, groups, inner }) => ({
+      dx: channels * inner,
+      dy: channels * inner,
+      x: channels * inner,
+      mean: groups,
+      rstd: groups,
+    }),
+    ({ channels, inner }) => (inner === 1 ? rowSums(channels) : { sums: 4 * channels }),
+  ),
+  groupNormSums: 'little work',
 
-  ...{ batchNorm: 'sums over the batch', batchNormBackward: 'sums over the batch', batchNormFixed: 'little work' },
+  countBatch: 'little work',
+  batchNorm: byChannel(1, ['out', 'x'], ['mean', 'rstd', 'runningMean', 'runningVar', 'weight', 'bias']),
+  batchNormFixed: byChannel(0.4, ['out', 'x'], ['mean', 'rstd', 'runningMean', 'runningVar', 'weight', 'bias']),
+  batchNormBackward: byChannel(1, ['dx', 'dy', 'x'], ['dweight', 'dbias', 'mean', 'rstd', 'weight']),
 
   ...{ countSteps: 'little work', countNadam: 'little work' },
   sgd: flat(0.4, 'param', 'grad', 'velocity'),
