@@ -69,7 +69,12 @@ describe('elements', () => {
   test.each(Object.entries(unary))('%s', (_, op) => {
     sizes([length], (n) => both(op(some([n], 0.1, 2))))
   })
-  test('prelu', () => sizes([few, odd, odd], (n, c, s) => both(prelu(some([n, c, s]), some([c])))))
+  test('prelu', () =>
+    sizes([few, odd, odd], (n, c, s) => {
+      both(prelu(some([n, c, s]), some([c])))
+      both(prelu(some([128 * n - s, c]), some([c])))
+      both(prelu(some([n, 1024, 1]), some([1])))
+    }))
   test.each([
     ...[lw.add, lw.sub, lw.mul, lw.div, lw.minimum, lw.maximum, lw.pow],
     ...[lw.equal, lw.notEqual, lw.less, lw.lessEqual, lw.greater, lw.greaterEqual],

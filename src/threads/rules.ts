@@ -3,7 +3,7 @@
 // given, so parts compute the bits of the whole.
 
 import type { Command, Operand } from '../core/command.ts'
-import { Geometry, SUMMED_ROWS } from '../core/commands.ts'
+import { COLUMN_ROWS, Geometry, SUMMED_ELEMENTS, SUMMED_ROWS } from '../core/commands.ts'
 import { Args, along, byChannel, type Cut, each, flat, LINES, type Rule, reach, strided } from './cut.ts'
 
 /** Nanoseconds of a multiplication and an addition in a product: 40 GFLOP/s. */
@@ -128,6 +128,25 @@ const drawing = each(2.5, () => ({ generator: 0 }))
 /** SUMMED_ROWS rows of d together, and what they have in the sums of layerNormBackward. */
 const rowSums = (d: number) => ({ grain: SUMMED_ROWS, sums: 8 * Math.ceil(d / 4) })
 
+/** Samples; of one weight for all, elements. */
+const prelu = (ns: number, ...operands: readonly string[]): Rule => {
+  const of = (size: number) => Object.fromEntries(operands.map((name) => [name, size]))
+  const samples = along(
+    'outer',
+    ns,
+    ({ channels, inner }) => of(channels * inner),
+    ({ channels, inner }) =>
+      inner === 1 ? { grain: COLUMN_ROWS, sums: channels } : { sums: channels * Math.ceil(inner / SUMMED_ELEMENTS) },
+  )
+  const elements = along(
+    'inner',
+    ns,
+    () => of(1),
+    () => ({ grain: SUMMED_ELEMENTS, sums: 1 }),
+  )
+  return (args) => (args.numbers.outer * args.numbers.channels === 1 ? elements : samples)(args)
+}
+
 const arithmetic = strided(0.4, ['a', 'b'], ['out'])
 const unary = each(0.4)
 const curve = each(2)
@@ -158,8 +177,8 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ sigmoidBackward: unary, tanh: curve, sigmoid: curve, elu: curve, eluBackward: curve, gelu: curve },
   ...{ geluBackward: curve, geluTanh: curve, geluTanhBackward: curve, silu: curve, siluBackward: curve, mish: curve },
   ...{ mishBackward: curve, softplus: curve, softplusBackward: curve },
-  prelu: along('outer', 0.4, ({ channels, inner }) => ({ out: channels * inner, x: channels * inner })),
-  preluBackward: 'sums over the batch',
+  prelu: prelu(0.4, 'out', 'x'),
+  ...{ preluBackward: prelu(0.6, 'dx', 'dy', 'x'), preluSums: 'little work' },
   glu: along('rows', 2, ({ half }) => ({ out: half, x: half * 2 })),
   gluBackward: along('rows', 2, ({ half }) => ({ dy: half, dx: half * 2, x: half * 2 })),
 
