@@ -163,6 +163,7 @@ describe('rows', () => {
           const options = { reduction, labelSmoothing: smoothing }
           both(losses.crossEntropy(some([rows, k]), classes([rows], k), options))
           both(losses.crossEntropy(some([rows, k]), some([rows, k], 0.1, 0.9).detach(), options))
+          both(losses.nll(some([rows, k, 3]), classes([rows, 3], k), { reduction, weight: some([k]).detach() }))
         }
       const signs = lw.sign(some([n])).detach()
       losses.hinge(some([n]), signs)
@@ -235,4 +236,10 @@ test('a part that refuses names the position of the whole', () =>
     index[bad] = 9
     expect(() => lw.oneHot(tensor(index), 3)).toThrow(`${bad}`)
     expect(() => lw.embedding(tensor(index), lw.zeros([3, 2]))).toThrow(`${bad}`)
+    expect(() => losses.crossEntropy(lw.zeros([n, 3]), tensor(index))).toThrow(
+      `target 9 at index ${bad} is out of range`,
+    )
+    const places = new Int32Array(2 * n)
+    places[2 * bad + 1] = 9
+    expect(() => losses.nll(lw.zeros([n, 3, 2]), tensor(places, { shape: [n, 2] }))).toThrow(`at index ${2 * bad + 1}`)
   }))

@@ -219,12 +219,23 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ greaterEqual: arithmetic, pow: strided(12, ['a', 'b'], ['out']) },
   where: strided(0.6, ['condition', 'a', 'b'], ['out']),
 
-  crossEntropy: 'counts the targets of all rows',
+  crossEntropy: along('rows', 2, ({ d }) => ({ probabilities: d, loss: 1, x: d, target: 1 })),
+  countTargets: 'little work',
   crossEntropyBackward: along('rows', 0.6, ({ d, each }) => ({ dx: d, probabilities: d, target: 1, dy: each })),
   softCrossEntropy: along('rows', 3, ({ d }) => ({ probabilities: d, loss: 1, x: d, target: d })),
   softCrossEntropyBackward: along('rows', 0.6, ({ d, each }) => ({ dx: d, probabilities: d, target: d, dy: each })),
 
-  ...{ nll: 'counts the targets of all rows', nllBackward: 'little work' },
+  nll: along(
+    'outer',
+    3,
+    ({ classes, inner }) => ({ loss: inner, x: classes * inner, target: inner }),
+    ({ inner }) => ({ positions: inner }),
+  ),
+  nllBackward: along('outer', 0.2, ({ classes, each, inner }) => ({
+    dx: classes * inner,
+    target: inner,
+    dy: each * inner,
+  })),
   gatherRows: (args) =>
     args.numbers.outer === 1 ? along('count', 0.4, ({ inner }) => ({ out: inner, index: 1 }))(args) : null,
   gatherRowsBackward: 'indices may repeat',
