@@ -69,7 +69,12 @@ describe('elements', () => {
   test.each(Object.entries(unary))('%s', (_, op) => {
     sizes([length], (n) => both(op(some([n], 0.1, 2))))
   })
-  test('prelu', () => sizes([few, odd, odd], (n, c, s) => both(prelu(some([n, c, s]), some([c])))))
+  test('prelu', () =>
+    sizes([few, odd, odd], (n, c, s) => {
+      both(prelu(some([n, c, s]), some([c])))
+      both(prelu(some([128 * n - s, c]), some([c])))
+      both(prelu(some([n, 1024, 1]), some([1])))
+    }))
   test.each([
     ...[lw.add, lw.sub, lw.mul, lw.div, lw.minimum, lw.maximum, lw.pow],
     ...[lw.equal, lw.notEqual, lw.less, lw.lessEqual, lw.greater, lw.greaterEqual],
@@ -121,8 +126,25 @@ describe('rows', () => {
       const affine = (d: number) => (learned ? { weight: some([d]), bias: some([d]) } : {})
       both(lw.layerNorm(some([64 * n, c]), [c], affine(c)))
       both(lw.rmsNorm(some([n, c]), [c]))
-      for (const options of [{}, affine(2 * c)]) both(lw.groupNorm(some([n, 2 * c, s]), 2, options))
-      both(lw.batchNorm(some([n, 7 + c, s]), { training: true, ...affine(7 + c) }))
+      both(lw.groupNorm(some([n, 2 * c, s]), 2, affine(2 * c)))
+      both(lw.groupNorm(some([64 * n - s, 2 * c]), 2, affine(2 * c)))
+    }))
+  test('norms over a batch', () =>
+    sizes([few, odd, odd, fc.boolean()], (n, c, s, average) => {
+      // Sixteen channels at a time where each has one element of a sample.
+      for (const shape of [
+        [n, 7 + c, s + 1],
+        [n, 112 + c],
+      ]) {
+        const of = (low: number, high: number) => some([shape[1] as number], low, high)
+        const state = () => ({ runningMean: of(-1, 1).detach(), runningVar: of(0.5, 2).detach() })
+        const counted = { batchesTracked: tensor(Int32Array.of(3)), momentum: average ? null : 0.25 }
+        both(lw.batchNorm(some(shape), { training: true, ...state(), ...counted, weight: of(-1, 1), bias: of(-1, 1) }))
+        both(lw.batchNorm(some(shape), { training: true }))
+        both(lw.batchNorm(some(shape), { ...state(), weight: of(-1, 1), bias: of(-1, 1) }))
+        both(lw.batchNorm(some(shape), state()))
+        expect(counted.batchesTracked.item()).toBe(4)
+      }
     }))
   test('gathered', () =>
     sizes([few, odd, odd], (n, m, k) => {
@@ -141,6 +163,7 @@ describe('rows', () => {
           const options = { reduction, labelSmoothing: smoothing }
           both(losses.crossEntropy(some([rows, k]), classes([rows], k), options))
           both(losses.crossEntropy(some([rows, k]), some([rows, k], 0.1, 0.9).detach(), options))
+          both(losses.nll(some([rows, k, 3]), classes([rows, 3], k), { reduction, weight: some([k]).detach() }))
         }
       const signs = lw.sign(some([n])).detach()
       losses.hinge(some([n]), signs)
@@ -256,4 +279,10 @@ test('a part that refuses names the position of the whole', () =>
     index[bad] = 9
     expect(() => lw.oneHot(tensor(index), 3)).toThrow(`${bad}`)
     expect(() => lw.embedding(tensor(index), lw.zeros([3, 2]))).toThrow(`${bad}`)
+    expect(() => losses.crossEntropy(lw.zeros([n, 3]), tensor(index))).toThrow(
+      `target 9 at index ${bad} is out of range`,
+    )
+    const places = new Int32Array(2 * n)
+    places[2 * bad + 1] = 9
+    expect(() => losses.nll(lw.zeros([n, 3, 2]), tensor(places, { shape: [n, 2] }))).toThrow(`at index ${2 * bad + 1}`)
   }))

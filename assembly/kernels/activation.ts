@@ -9,7 +9,7 @@ import {
   constant, exp, expm1Of, expPairs, log1p, NORMAL, normalTail, sigmoid as sigmoidAt, sigmoidOf, sigmoidPairs, tanh as tanhAt, tanhPairs,
 } from '../math'
 import { at, loadLanes, mulAdd, mulSub, storeLanes, sumLanes } from '../simd'
-import { fourColumns } from './reduce'
+import { COLUMN_ROWS, fourColumns } from './reduce'
 
 /** All curves; those before relu are made of an exponential. */
 enum Curve { tanh, sigmoid, elu, gelu, geluTanh, silu, mish, softplus, relu, leakyRelu, hardswish, hardsigmoid }
@@ -388,45 +388,67 @@ export function prelu(out: Out, x: In, weight: In, outer: i32, channels: i32, in
   }
 }
 
-/** dx = dy (x > 0 ? 1 : weight_c); dweight_c = Σ dy x over x <= 0, absent where not wanted. */
+/** Elements of a channel whose terms of preluBackward are added in f32. */
+export const SUMMED_ELEMENTS = 1024
+
+/** dx = dy (x > 0 ? 1 : weight_c).  sums: Σ dy x over x <= 0 of each 1024 elements, [outer, channels, ⌈inner / 1024⌉], or
+ *  where inner is 1 of 128 rows, [⌈outer / 128⌉, channels], which preluSums adds up; absent where not wanted. */
 export function preluBackward(
-  dx: Out, dweight: OptionalOut, dy: In, x: In, weight: In, outer: i32, channels: i32, inner: i32,
+  dx: Out, sums: OptionalOut, dy: In, x: In, weight: In, outer: i32, channels: i32, inner: i32,
 ): void {
   if (inner == 1) {
     const step = <usize>channels << 2
-    for (let c = 0; c < channels; c += 4) {
-      const w = v128.load(at(weight, c))
-      if (dweight) storeLanes(at(dweight, c), fourColumns(at(x, c), at(dy, c), splat(0), 0, false, outer, step), channels - c)
-      for (let o = 0; o < outer; o++) {
-        const p = at(<usize>o * step, c)
-        storeLanes(dx + p, slope(Curve.leakyRelu, v128.load(dy + p), v128.load(x + p), w, w, w), channels - c)
+    for (let start = 0; start < outer; start += COLUMN_ROWS) {
+      const rows = min(outer - start, COLUMN_ROWS)
+      for (let c = 0; c < channels; c += 4) {
+        const w = v128.load(at(weight, c))
+        if (sums) storeLanes(at(sums, c), fourColumns(at(x, c), at(dy, c), splat(0), 0, false, rows, step), channels - c)
+        for (let o = 0; o < rows; o++) {
+          const p = at(<usize>o * step, c)
+          storeLanes(dx + p, slope(Curve.leakyRelu, v128.load(dy + p), v128.load(x + p), w, w, w), channels - c)
+        }
       }
+      dx += <usize>rows * step
+      dy += <usize>rows * step
+      x += <usize>rows * step
+      if (sums) sums = at(sums, channels)
     }
     return
   }
-  for (let c = 0; c < channels; c++) {
-    let total: f64 = 0
-    for (let o = 0; o < outer; o++) {
-      const p = (o * channels + c) * inner
-      leakyReluBackward(at(dx, p), at(dy, p), at(x, p), load<f32>(at(weight, c)), inner)
-      if (dweight) total += negativeProduct(at(dy, p), at(x, p), inner)
+  for (let k = 0; k < outer * channels; k++) {
+    const w = load<f32>(at(weight, k % channels))
+    for (let start = 0; start < inner; start += SUMMED_ELEMENTS) {
+      const n = min(inner - start, SUMMED_ELEMENTS)
+      leakyReluBackward(dx, dy, x, w, n)
+      if (sums) {
+        store<f32>(sums, negativeProduct(dy, x, n))
+        sums += 4
+      }
+      dx = at(dx, n)
+      dy = at(dy, n)
+      x = at(x, n)
     }
-    if (dweight) store<f32>(at(dweight, c), <f32>total)
   }
 }
 
-/** Σ dy x over x <= 0, of n elements: f32 within 1024, f64 over these. */
-function negativeProduct(dy: usize, x: usize, n: i32): f64 {
-  let total: f64 = 0
-  for (let start = 0; start < n; start += 1024) {
-    const end = min(n, start + 1024)
-    let sum = splat(0)
-    for (let i = start; i < end; i += 4) {
-      sum = mulAdd(sum, loadLanes(at(dy, i), end - i), f32x4.min(loadLanes(at(x, i), end - i), splat(0)))
+/** The gradient of prelu's weight: dweight_c = Σ sums[:, c, :], in f64.  dweight: [channels]; sums: [outer, channels, inner]. */
+export function preluSums(dweight: Out, sums: In, outer: i32, channels: i32, inner: i32): void {
+  for (let c = 0; c < channels; c++) {
+    let total: f64 = 0
+    for (let o = 0; o < outer; o++) {
+      let row: f64 = 0
+      for (let i = 0; i < inner; i++) row += <f64>load<f32>(at(sums, (o * channels + c) * inner + i))
+      total += row
     }
-    total += <f64>sumLanes(sum)
+    store<f32>(at(dweight, c), <f32>total)
   }
-  return total
+}
+
+/** Σ dy x over x <= 0, of n elements. */
+function negativeProduct(dy: usize, x: usize, n: i32): f32 {
+  let sum = splat(0)
+  for (let i = 0; i < n; i += 4) sum = mulAdd(sum, loadLanes(at(dy, i), n - i), f32x4.min(loadLanes(at(x, i), n - i), splat(0)))
+  return sumLanes(sum)
 }
 
 /** out[r,:] = a σ(b), a and b the halves of x[r,:].  out: [rows, half]; x: [rows, 2 half]. */

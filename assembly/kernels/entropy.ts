@@ -33,17 +33,15 @@ function spread(x: usize, weight: usize, top: f32, d: i32): f32 {
 }
 
 /** With ln p[r,c] = x[r,c] - ln Σ_j exp(x[r,j]) and y = target_r:
- *  loss[r] = -(1 - smoothing) w_y ln p[r,y] - smoothing/d Σ_c w_c ln p[r,c], 0 where y is ignoreIndex;
- *  total = Σ_r w_y of the rows that are not ignored.
- *  loss: [rows]; total: [1]; x, probabilities: [rows, d]; target: i32 [rows]; weight: [d], 1 when absent.
+ *  loss[r] = -(1 - smoothing) w_y ln p[r,y] - smoothing/d Σ_c w_c ln p[r,c], 0 where y is ignoreIndex.
+ *  loss: [rows]; x, probabilities: [rows, d]; target: i32 [rows]; weight: [d], 1 when absent.
  *  Keeps probabilities = softmax(x) for the backward. Refuses other targets outside 0 .. d-1. */
 export function crossEntropy(
-  loss: Out, total: Out, probabilities: Out, x: In, target: In, weight: OptionalIn,
+  loss: Out, probabilities: Out, x: In, target: In, weight: OptionalIn,
   ignoreIndex: i32, smoothing: f32, rows: i32, d: i32,
 ): i32 {
   const share = smoothing / <f32>d
   const weights = weight && smoothing > 0 ? <f32>sumOf(weight, d) : <f32>d
-  let counted: f64 = 0
   for (let r = 0; r < rows; r++) {
     const label = load<i32>(at(target, r))
     if (label == ignoreIndex) {
@@ -54,19 +52,27 @@ export function crossEntropy(
       const top = maxOf(x, d)
       const sum = expShifted(probabilities, x, top, d)
       const rest = logOf(sum)
-      const w = weightOf(weight, label)
       // The difference of logits first: where the target is the largest, the loss is the logarithm alone.
-      let value = w * (rest + (top - load<f32>(at(x, label))))
+      let value = weightOf(weight, label) * (rest + (top - load<f32>(at(x, label))))
       if (smoothing > 0) value = (1 - smoothing) * value + share * (weights * rest + spread(x, weight, top, d))
       store<f32>(at(loss, r), value)
       scale(probabilities, probabilities, 1 / sum, d)
-      counted += <f64>w
     }
     x += <usize>d << 2
     probabilities += <usize>d << 2
   }
-  store<f32>(total, <f32>counted)
   return 0
+}
+
+/** total = Σ w_y of the n targets y that are not ignoreIndex, by which a mean is divided; the loss has refused all others
+ *  that are no class.  total: [1]; target: i32 [n]; weight: of the classes, 1 when absent. */
+export function countTargets(total: Out, target: In, weight: OptionalIn, ignoreIndex: i32, n: i32): void {
+  let counted: f64 = 0
+  for (let k = 0; k < n; k++) {
+    const label = load<i32>(at(target, k))
+    if (label != ignoreIndex) counted += <f64>weightOf(weight, label)
+  }
+  store<f32>(total, <f32>counted)
 }
 
 /** With g = dy_r / total: dx[r,c] = g ((1 - smoothing) w_y (p[r,c] - [c = y]) + smoothing/d (p[r,c] Σ_j w_j - w_c)),
@@ -158,13 +164,12 @@ export function softCrossEntropyBackward(
   }
 }
 
-/** loss[o,i] = -w_y x[o,y,i], y = target[o,i], 0 where y is ignoreIndex; total = Σ w_y of the others.
- *  x: [outer, classes, inner]; loss, target (i32): [outer, inner]; total: [1]; weight: [classes], 1 when absent.
+/** loss[o,i] = -w_y x[o,y,i], y = target[o,i], 0 where y is ignoreIndex.
+ *  x: [outer, classes, inner]; loss, target (i32): [outer, inner]; weight: [classes], 1 when absent.
  *  Refuses other targets outside 0 .. classes-1. */
 export function nll(
-  loss: Out, total: Out, x: In, target: In, weight: OptionalIn, ignoreIndex: i32, outer: i32, classes: i32, inner: i32,
+  loss: Out, x: In, target: In, weight: OptionalIn, ignoreIndex: i32, outer: i32, classes: i32, inner: i32,
 ): i32 {
-  let counted: f64 = 0
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) {
       const k = o * inner + i
@@ -174,12 +179,9 @@ export function nll(
         continue
       }
       if (<u32>label >= <u32>classes) return k + 1
-      const w = weightOf(weight, label)
-      store<f32>(at(loss, k), -w * load<f32>(at(x, (o * classes + label) * inner + i)))
-      counted += <f64>w
+      store<f32>(at(loss, k), -weightOf(weight, label) * load<f32>(at(x, (o * classes + label) * inner + i)))
     }
   }
-  store<f32>(total, <f32>counted)
   return 0
 }
 

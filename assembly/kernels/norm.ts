@@ -256,10 +256,8 @@ function normalizeChannel(
   }
 }
 
-/** sums (f64): += Σ dy, += Σ dy x̂ over `segments` stretches of `size` elements, `stride` apart. */
-function addChannelSums(sums: usize, dy: usize, x: usize, mean: f32, rstd: f32, segments: i32, stride: i32, size: i32): void {
-  // The rstd of no values is no number; their sums are 0.
-  if (segments == 0 || size == 0) return
+/** sums (f64) = Σ dy, Σ dy x̂ over `segments` stretches of `size` elements, `stride` apart. */
+function channelSums(sums: usize, dy: usize, x: usize, mean: f32, rstd: f32, segments: i32, stride: i32, size: i32): void {
   const m = f32x4.splat(mean)
   let a: f64 = 0
   let b: f64 = 0
@@ -290,8 +288,9 @@ function addChannelSums(sums: usize, dy: usize, x: usize, mean: f32, rstd: f32, 
     dy = at(dy, stride)
     x = at(x, stride)
   }
-  store<f64>(sums, load<f64>(sums) + a)
-  store<f64>(sums, load<f64>(sums, 8) + b * <f64>rstd, 8)
+  store<f64>(sums, a)
+  // The rstd of no values is no number; their sums are 0.
+  store<f64>(sums, segments * size > 0 ? b * <f64>rstd : 0, 8)
 }
 
 /** dx = rstd (dy weight - meanG - x̂ meanGx) on `segments` stretches of `size` elements, `stride` apart. */
@@ -340,21 +339,14 @@ export function groupNorm(
   }
 }
 
-/** The gradients of groupNorm; dweight, dbias: [channels], absent where not wanted.  sums: 4 channels f64, or
- *  where inner is 1 as layerNormBackward has them. */
+/** The gradient dx of groupNorm.  sums: for each sample and channel the terms of dbias and dweight, f64 [n, channels, 2],
+ *  which groupNormSums adds up; where inner is 1 as layerNormBackward has them, for layerNormSums. */
 export function groupNormBackward(
-  dx: Out, dweight: OptionalOut, dbias: OptionalOut, sums: Scratch,
-  dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, n: i32, groups: i32, channels: i32, inner: i32,
+  dx: Out, sums: Out, dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, n: i32, groups: i32, channels: i32, inner: i32,
 ): void {
   const each = channels / groups
-  if (inner == 1) {
-    normalizeRowsBackward(dx, sums, dy, x, mean, rstd, weight, n * groups, groups, each)
-    return layerNormSums(sums, dweight, dbias, n, channels)
-  }
+  if (inner == 1) return normalizeRowsBackward(dx, sums, dy, x, mean, rstd, weight, n * groups, groups, each)
   const size = each * inner
-  // For each channel: the sums of one sample; after them, those of all.
-  const totals = sums + (<usize>channels << 4)
-  memory.fill(totals, 0, <usize>channels << 4)
   for (let k = 0; k < n * groups; k++) {
     const m = load<f32>(at(mean, k))
     const r = load<f32>(at(rstd, k))
@@ -362,16 +354,11 @@ export function groupNormBackward(
     let g: f64 = 0
     let gx: f64 = 0
     for (let c = 0; c < each; c++) {
-      const own = sums + (<usize>(first + c) << 4)
-      const total = totals + (<usize>(first + c) << 4)
-      store<f64>(own, 0)
-      store<f64>(own, 0, 8)
-      addChannelSums(own, at(dy, c * inner), at(x, c * inner), m, r, 1, 0, inner)
+      channelSums(sums, at(dy, c * inner), at(x, c * inner), m, r, 1, 0, inner)
       const w: f64 = weight ? <f64>load<f32>(at(weight, first + c)) : 1
-      g += w * load<f64>(own)
-      gx += w * load<f64>(own, 8)
-      store<f64>(total, load<f64>(total) + load<f64>(own))
-      store<f64>(total, load<f64>(total, 8) + load<f64>(own, 8), 8)
+      g += w * load<f64>(sums)
+      gx += w * load<f64>(sums, 8)
+      sums += 16
     }
     for (let c = 0; c < each; c++) {
       const w: f32 = weight ? load<f32>(at(weight, first + c)) : 1
@@ -382,31 +369,36 @@ export function groupNormBackward(
     dy = at(dy, size)
     x = at(x, size)
   }
+}
+
+/** The gradients of groupNorm's weight and bias; dweight, dbias: [channels], absent where not wanted. */
+export function groupNormSums(sums: In, dweight: OptionalOut, dbias: OptionalOut, n: i32, channels: i32): void {
+  const step = <usize>channels << 4
   for (let c = 0; c < channels; c++) {
-    const total = totals + (<usize>c << 4)
-    if (dbias) store<f32>(at(dbias, c), <f32>load<f64>(total))
-    if (dweight) store<f32>(at(dweight, c), <f32>load<f64>(total, 8))
+    let total = f64x2.splat(0)
+    for (let s = 0; s < n; s++) total = f64x2.add(total, v128.load(sums + <usize>s * step))
+    if (dbias) store<f32>(at(dbias, c), <f32>f64x2.extract_lane(total, 0))
+    if (dweight) store<f32>(at(dweight, c), <f32>f64x2.extract_lane(total, 1))
+    sums += 16
   }
 }
 
-/** The mean of channel c.  x: [n, channels, inner]. */
-function channelMean(x: usize, n: i32, channels: i32, inner: i32): f32 {
-  const stride = <usize>(channels * inner) << 2
+/** The mean of a channel of n samples, `stride` apart. */
+function channelMean(x: usize, n: i32, inner: i32, stride: i32): f32 {
   let total: f64 = 0
   for (let s = 0; s < n; s++) {
     total += sumOf(x, inner)
-    x += stride
+    x = at(x, stride)
   }
   return <f32>(total / <f64>(n * inner))
 }
 
-/** Σ (x - mean)² of channel c. */
-function channelSquares(x: usize, mean: f32, n: i32, channels: i32, inner: i32): f64 {
-  const stride = <usize>(channels * inner) << 2
+/** Its Σ (x - mean)². */
+function channelSquares(x: usize, mean: f32, n: i32, inner: i32, stride: i32): f64 {
   let total: f64 = 0
   for (let s = 0; s < n; s++) {
     total += squaresOf(x, mean, inner)
-    x += stride
+    x = at(x, stride)
   }
   return total
 }
@@ -418,23 +410,26 @@ function moveTo(p: usize, value: f64, factor: f64): void {
   store<f32>(p, <f32>((1 - factor) * <f64>load<f32>(p) + factor * value))
 }
 
+/** Counts one batch. */
+export function countBatch(count: InOut): void {
+  store<i32>(count, load<i32>(count) + 1)
+}
+
 /** out[n, c, :] = (x[n, c, :] - mean_c) rstd_c weight_c + bias_c, mean and rstd over the batch.
- *  out, x: [n, channels, inner]; all others: [channels].  Then count += 1 (i32), and the running mean and variance
- *  (unbiased) move by `momentum`; a negative one stands for 1 / count, the average over all batches. */
+ *  out, x: [n, channels, inner], from sample to sample `stride`; all others: [channels]. The running mean and variance
+ *  (unbiased) move by `momentum`, or with a count (i32) of batches, this one included, by 1 / count: the average over all. */
 export function batchNorm(
-  out: Out, mean: Out, rstd: Out, runningMean: OptionalInOut, runningVar: OptionalInOut, count: OptionalInOut,
-  x: In, weight: OptionalIn, bias: OptionalIn, momentum: f32, eps: f32, n: i32, channels: i32, inner: i32,
+  out: Out, mean: Out, rstd: Out, runningMean: OptionalInOut, runningVar: OptionalInOut,
+  x: In, weight: OptionalIn, bias: OptionalIn, count: OptionalIn, momentum: f32, eps: f32, n: i32, channels: i32, inner: i32, stride: i32,
 ): void {
   const values = n * inner
   if (values == 0) return
-  if (count) store<i32>(count, load<i32>(count) + 1)
-  const factor: f64 = momentum < 0 ? 1 / <f64>load<i32>(count) : <f64>momentum
-  const stride = channels * inner
-  if (inner == 1) columnStatistics(mean, rstd, x, n, channels)
+  const factor: f64 = count ? 1 / <f64>load<i32>(count) : <f64>momentum
+  if (inner == 1) columnStatistics(mean, rstd, x, n, channels, stride)
   for (let c = 0; c < channels; c++) {
     const p = at(x, c * inner)
-    const m = inner == 1 ? load<f32>(at(mean, c)) : channelMean(p, n, channels, inner)
-    const squares = inner == 1 ? <f64>load<f32>(at(rstd, c)) : channelSquares(p, m, n, channels, inner)
+    const m = inner == 1 ? load<f32>(at(mean, c)) : channelMean(p, n, inner, stride)
+    const squares = inner == 1 ? <f64>load<f32>(at(rstd, c)) : channelSquares(p, m, n, inner, stride)
     const r = rstdOf(squares / <f64>values, eps)
     store<f32>(at(mean, c), m)
     store<f32>(at(rstd, c), r)
@@ -442,12 +437,12 @@ export function batchNorm(
     if (runningVar) moveTo(at(runningVar, c), squares / <f64>(values - 1), factor)
     if (inner > 1) normalizeChannel(at(out, c * inner), p, m, r, c, weight, bias, n, stride, inner)
   }
-  if (inner == 1) normalizeColumns(out, x, mean, rstd, weight, bias, n, channels)
+  if (inner == 1) normalizeColumns(out, x, mean, rstd, weight, bias, n, channels, stride)
 }
 
 /** mean = Σ x / n, squares = Σ (x - mean)² of the columns of x: [n, channels]. */
-function columnStatistics(mean: usize, squares: usize, x: usize, n: i32, channels: i32): void {
-  const step = <usize>channels << 2
+function columnStatistics(mean: usize, squares: usize, x: usize, n: i32, channels: i32, stride: i32): void {
+  const step = <usize>stride << 2
   const count = f32x4.splat(<f32>n)
   for (let c = 0; c < channels; c += 4) {
     const m = f32x4.div(fourColumns(at(x, c), 0, f32x4.splat(0), 0, false, n, step), count)
@@ -459,19 +454,21 @@ function columnStatistics(mean: usize, squares: usize, x: usize, n: i32, channel
 /** batchNorm with given mean and variance; keeps rstd = 1 / √(variance + eps), and a copy of the mean. */
 export function batchNormFixed(
   out: Out, mean: Out, rstd: Out, runningMean: In, runningVar: In,
-  x: In, weight: OptionalIn, bias: OptionalIn, eps: f32, n: i32, channels: i32, inner: i32,
+  x: In, weight: OptionalIn, bias: OptionalIn, eps: f32, n: i32, channels: i32, inner: i32, stride: i32,
 ): void {
   memory.copy(mean, runningMean, <usize>channels << 2)
   for (let c = 0; c < channels; c++) {
     const r = rstdOf(<f64>load<f32>(at(runningVar, c)), eps)
     store<f32>(at(rstd, c), r)
-    if (inner > 1) normalizeChannel(at(out, c * inner), at(x, c * inner), load<f32>(at(mean, c)), r, c, weight, bias, n, channels * inner, inner)
+    if (inner > 1) normalizeChannel(at(out, c * inner), at(x, c * inner), load<f32>(at(mean, c)), r, c, weight, bias, n, stride, inner)
   }
-  if (inner == 1) normalizeColumns(out, x, mean, rstd, weight, bias, n, channels)
+  if (inner == 1) normalizeColumns(out, x, mean, rstd, weight, bias, n, channels, stride)
 }
 
 /** The same for channels without inner axes: rows of one element of each. */
-function normalizeColumns(out: usize, x: usize, mean: usize, rstd: usize, weight: usize, bias: usize, n: i32, channels: i32): void {
+function normalizeColumns(
+  out: usize, x: usize, mean: usize, rstd: usize, weight: usize, bias: usize, n: i32, channels: i32, stride: i32,
+): void {
   for (let s = 0; s < n; s++) {
     for (let c = 0; c < channels; c += 4) {
       let r = v128.load(at(rstd, c))
@@ -480,8 +477,8 @@ function normalizeColumns(out: usize, x: usize, mean: usize, rstd: usize, weight
       if (bias) y = f32x4.add(y, v128.load(at(bias, c)))
       storeLanes(at(out, c), y, channels - c)
     }
-    x = at(x, channels)
-    out = at(out, channels)
+    x = at(x, stride)
+    out = at(out, stride)
   }
 }
 
@@ -489,19 +486,16 @@ function normalizeColumns(out: usize, x: usize, mean: usize, rstd: usize, weight
  *  dweight, dbias: [channels], absent where not wanted.  sums: 2 f64. */
 export function batchNormBackward(
   dx: Out, dweight: OptionalOut, dbias: OptionalOut, sums: Scratch,
-  dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, fixed: i32, n: i32, channels: i32, inner: i32,
+  dy: In, x: In, mean: In, rstd: In, weight: OptionalIn, fixed: i32, n: i32, channels: i32, inner: i32, stride: i32,
 ): void {
   const values = <f64>(n * inner)
-  const stride = channels * inner
-  if (inner == 1) return columnGradients(dx, dweight, dbias, dy, x, mean, rstd, weight, fixed, n, channels)
+  if (inner == 1) return columnGradients(dx, dweight, dbias, dy, x, mean, rstd, weight, fixed, n, channels, stride)
   for (let c = 0; c < channels; c++) {
     const p = c * inner
     const m = load<f32>(at(mean, c))
     const r = load<f32>(at(rstd, c))
     const w: f32 = weight ? load<f32>(at(weight, c)) : 1
-    store<f64>(sums, 0)
-    store<f64>(sums, 0, 8)
-    addChannelSums(sums, at(dy, p), at(x, p), m, r, n, stride, inner)
+    channelSums(sums, at(dy, p), at(x, p), m, r, n, stride, inner)
     const g: f64 = fixed ? 0 : (<f64>w * load<f64>(sums)) / values
     const gx: f64 = fixed ? 0 : (<f64>w * load<f64>(sums, 8)) / values
     if (dbias) store<f32>(at(dbias, c), <f32>load<f64>(sums))
@@ -513,8 +507,9 @@ export function batchNormBackward(
 /** The same for channels without inner axes, four columns at a time. */
 function columnGradients(
   dx: usize, dweight: usize, dbias: usize, dy: usize, x: usize, mean: usize, rstd: usize, weight: usize, fixed: i32, n: i32, channels: i32,
+  stride: i32,
 ): void {
-  const step = <usize>channels << 2
+  const step = <usize>stride << 2
   const share = f32x4.splat(fixed ? 0 : <f32>(1 / <f64>n))
   for (let c = 0; c < channels; c += 4) {
     const m = v128.load(at(mean, c))

@@ -8,7 +8,7 @@ import { at, loadLanes, storeLanes, sumLanes } from '../simd'
  *  part of the error at that of 128 additions. */
 const CHUNK = 2048
 /** The same for sums down columns. */
-const ROWS = 128
+export const COLUMN_ROWS = 128
 
 /** Σ x over n contiguous elements. */
 export function sumOf(x: usize, n: i32): f64 {
@@ -44,16 +44,16 @@ export function sum(out: Out, x: In, scale: f32, outer: i32, size: i32, inner: i
   }
 }
 
-/** Sums of up to eight columns of `size` rows: f32 within ROWS rows, f64 over these. */
+/** Sums of up to eight columns of `size` rows: f32 within COLUMN_ROWS rows, f64 over these. */
 function sumColumns(out: usize, p: usize, scale: f32, size: i32, step: usize, width: i32): void {
   let t0 = f64x2.splat(0)
   let t1 = t0
   let t2 = t0
   let t3 = t0
-  for (let start = 0; start < size; start += ROWS) {
+  for (let start = 0; start < size; start += COLUMN_ROWS) {
     let s0 = f32x4.splat(0)
     let s1 = s0
-    for (let s = min(size - start, ROWS); s > 0; s--) {
+    for (let s = min(size - start, COLUMN_ROWS); s > 0; s--) {
       s0 = f32x4.add(s0, v128.load(p))
       s1 = f32x4.add(s1, v128.load(p, 16))
       p += step
@@ -69,14 +69,14 @@ function sumColumns(out: usize, p: usize, scale: f32, size: i32, step: usize, wi
 }
 
 /** Σ (x - m) over n rows, `step` bytes apart, of four columns; with `squares` Σ (x - m)², with `factor` (rows like those of
- *  x) Σ factor min(x - m, most): f32 within ROWS rows, f64 over these. */
+ *  x) Σ factor min(x - m, most): f32 within COLUMN_ROWS rows, f64 over these. */
 export function fourColumns(x: usize, factor: usize, m: v128, most: f32, squares: bool, n: i32, step: usize): v128 {
   const bound = f32x4.splat(most)
   let low = f64x2.splat(0)
   let high = low
-  for (let start = 0; start < n; start += ROWS) {
+  for (let start = 0; start < n; start += COLUMN_ROWS) {
     let sum = f32x4.splat(0)
-    for (let s = min(n - start, ROWS); s > 0; s--) {
+    for (let s = min(n - start, COLUMN_ROWS); s > 0; s--) {
       let v = f32x4.sub(v128.load(x), m)
       if (squares) v = f32x4.mul(v, v)
       else if (factor) {

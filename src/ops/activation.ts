@@ -2,7 +2,7 @@
 
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
-import { emit } from '../core/engine.ts'
+import { emit, withScratch } from '../core/engine.ts'
 import { checkNumber, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
@@ -143,7 +143,13 @@ export function prelu(x: Value, weight: Tensor): Tensor {
   const { inputs, rules } = together([a, w], (dy, [, learns]) => {
     const dx = empty('prelu gradient', a.shape)
     const dweight = learns ? empty('prelu gradient', w.shape) : null
-    emit(core.preluBackward(dx, dweight, dy, a, w, outer, w.size, inner))
+    // Sums of stretches of rows or elements: assembly/kernels/activation.ts.
+    const rows = inner === 1 ? Math.ceil(outer / core.COLUMN_ROWS) : outer
+    const stretches = Math.ceil(inner / core.SUMMED_ELEMENTS)
+    withScratch(4 * rows * w.size * stretches, 'prelu gradient', (sums) => {
+      emit(core.preluBackward(dx, dweight && sums, dy, a, w, outer, w.size, inner))
+      if (dweight) emit(core.preluSums(dweight, sums, rows, w.size, stretches))
+    })
     return [dx, dweight]
   })
   return record('prelu', out, inputs, rules)

@@ -59,12 +59,14 @@ function labelsOf(op: string, name: string, x: Tensor, target: Value, { labels }
   return y
 }
 
-/** The names and values that nll and crossEntropy share. */
-function classOptions(
-  op: string,
-  options: NllOptions,
-  classes: number,
-): { weight: Tensor | null; ignoreIndex: number } {
+/** Which classes count, and how much. */
+interface Counting {
+  weight: Tensor | null
+  ignoreIndex: number
+}
+
+/** The options that nll and crossEntropy share. */
+function countingOf(op: string, options: NllOptions, classes: number): Counting {
   const { weight, ignoreIndex = -100 } = options
   if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) >= 2 ** 31)
     throw new RangeError(`${op}: ignoreIndex is ${ignoreIndex}, expected a whole number of 32 bits`)
@@ -83,17 +85,19 @@ const outOfRange =
 function reduceWeighted(
   op: string,
   losses: Tensor,
-  total: Tensor,
-  options: LossOptions,
+  target: Tensor,
+  { weight, ignoreIndex }: Counting,
+  { reduction = 'mean' }: LossOptions,
   input: Tensor,
   gradient: (dy: Tensor, total: Tensor | null, each: number) => Tensor,
 ): Tensor {
-  const { reduction = 'mean' } = options
-  const out = noGrad(() =>
-    reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : div(sum(losses), total),
-  )
-  const divisor = reduction === 'mean' ? total : null
-  return record(op, out, [input], [(dy) => gradient(dy, divisor, Number(reduction === 'none'))])
+  const total =
+    reduction === 'mean'
+      ? computed(op, [], (sum) => core.countTargets(sum, target, weight, ignoreIndex, target.size))
+      : null
+  const summed = noGrad(() => (reduction === 'none' ? losses : sum(losses)))
+  const out = total ? noGrad(() => div(summed, total)) : summed
+  return record(op, out, [input], [(dy) => gradient(dy, total, Number(reduction === 'none'))])
 }
 
 /** -w_y ln softmax(logits)_y for each class index y, reduced; a mean is divided by Σ w_y.
@@ -114,7 +118,8 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
   const x = float(op, 'logits', logits)
   const scores = scoresOf(op, 'logits', x)
   const { outer, classes, inner, labels: shape } = scores
-  const { weight, ignoreIndex } = classOptions(op, options, classes)
+  const counting = countingOf(op, options, classes)
+  const { weight, ignoreIndex } = counting
   const rows = outer * inner
   const given = typeof target === 'number' ? target : checked(op, 'target', target as Tensor | NDArray)
   const soft = typeof given === 'object' && given.dtype === 'f32'
@@ -136,13 +141,12 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
   const gradient = (): Tensor => empty(`${op} gradient`, a.shape)
   if (!soft) {
     const y = labelsOf(op, 'logits', x, given, scores)
-    const total = empty(op, [])
     emit(
-      core.crossEntropy(losses, total, probabilities, a, y, weight, ignoreIndex, smoothing, rows, classes),
+      core.crossEntropy(losses, probabilities, a, y, weight, ignoreIndex, smoothing, rows, classes),
       outOfRange(op, 'logits', x, y, classes),
     )
     return byPlace(
-      reduceWeighted(op, losses, total, options, a, (dy, divisor, each) => {
+      reduceWeighted(op, losses, y, counting, options, a, (dy, divisor, each) => {
         const dx = gradient()
         emit(
           core.crossEntropyBackward(
@@ -199,15 +203,15 @@ export function nll(logProbabilities: Value, target: Value, options: NllOptions 
   const x = float(op, 'logProbabilities', logProbabilities)
   const scores = scoresOf(op, 'logProbabilities', x)
   const { outer, classes, inner, labels: shape } = scores
-  const { weight, ignoreIndex } = classOptions(op, options, classes)
+  const counting = countingOf(op, options, classes)
+  const { weight, ignoreIndex } = counting
   const y = labelsOf(op, 'logProbabilities', x, target, scores)
   const losses = empty(op, shape)
-  const total = empty(op, [])
   emit(
-    core.nll(losses, total, x, y, weight, ignoreIndex, outer, classes, inner),
+    core.nll(losses, x, y, weight, ignoreIndex, outer, classes, inner),
     outOfRange(op, 'logProbabilities', x, y, classes),
   )
-  return reduceWeighted(op, losses, total, options, x, (dy, divisor, each) =>
+  return reduceWeighted(op, losses, y, counting, options, x, (dy, divisor, each) =>
     computed(`${op} gradient`, x.shape, (dx) =>
       core.nllBackward(dx, y, weight, dy, divisor, each, ignoreIndex, outer, classes, inner),
     ),

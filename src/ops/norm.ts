@@ -115,9 +115,12 @@ export function groupNorm(x: Value, groups: number, options: NormOptions = {}): 
     const dx = empty('groupNorm gradient', a.shape)
     const dweight = gradientFor('groupNorm', weight, scales)
     const dbias = gradientFor('groupNorm', bias, shifts)
-    withScratch(Math.max(32 * channels, 4 * sizeOf(sumsOf(n, channels))), 'groupNorm gradient', (sums) =>
-      emit(core.groupNormBackward(dx, dweight, dbias, sums, dy, a, mean, rstd, weight, n, groups, channels, inner)),
-    )
+    const bytes = inner === 1 ? 4 * sizeOf(sumsOf(n, channels)) : 16 * n * channels
+    withScratch(bytes, 'groupNorm gradient', (sums) => {
+      emit(core.groupNormBackward(dx, sums, dy, a, mean, rstd, weight, n, groups, channels, inner))
+      const add = inner === 1 ? core.layerNormSums : core.groupNormSums
+      if (dweight || dbias) emit(add(sums, dweight, dbias, n, channels))
+    })
     return [dx, dweight, dbias]
   })
   return record('groupNorm', out, inputs, rules)
@@ -174,6 +177,7 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
   const out = empty(op, a.shape)
   const mean = empty(op, [channels])
   const rstd = empty(op, [channels])
+  const stride = channels * inner
   if (training) {
     if (n * inner === 1)
       throw misshaped(op, 'x', a, 'more than 1 value per channel when training; use a larger batch, or eval()')
@@ -181,7 +185,8 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
       throw new RangeError(
         `${op}: momentum is null without batchesTracked, expected a count of batches to average over`,
       )
-    const share = momentum === null ? (batchesTracked ? -1 : 0) : momentum
+    if (batchesTracked && n * inner > 0) emit(core.countBatch(batchesTracked))
+    const count = momentum === null ? batchesTracked : null
     emit(
       core.batchNorm(
         out,
@@ -189,21 +194,24 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
         rstd,
         runningMean,
         runningVar,
-        batchesTracked,
         a,
         weight,
         bias,
-        share,
+        count,
+        momentum ?? 0,
         eps,
         n,
         channels,
         inner,
+        stride,
       ),
     )
   } else {
     if (!runningMean || !runningVar)
       throw new RangeError(`${op}: no runningMean and runningVar are given, expected both outside of training`)
-    emit(core.batchNormFixed(out, mean, rstd, runningMean, runningVar, a, weight, bias, eps, n, channels, inner))
+    emit(
+      core.batchNormFixed(out, mean, rstd, runningMean, runningVar, a, weight, bias, eps, n, channels, inner, stride),
+    )
   }
   const fixed = training ? 0 : 1
   const { inputs, rules } = together([a, weight, bias], (dy, [, scales, shifts]) => {
@@ -211,7 +219,9 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
     const dweight = gradientFor(op, weight, scales)
     const dbias = gradientFor(op, bias, shifts)
     withScratch(16, `${op} gradient`, (sums) =>
-      emit(core.batchNormBackward(dx, dweight, dbias, sums, dy, a, mean, rstd, weight, fixed, n, channels, inner)),
+      emit(
+        core.batchNormBackward(dx, dweight, dbias, sums, dy, a, mean, rstd, weight, fixed, n, channels, inner, stride),
+      ),
     )
     return [dx, dweight, dbias]
   })

@@ -1,5 +1,5 @@
-// Ways to cut a command into parts: along an argument that counts rows or elements, along the first axis of strided
-// operands, across the stretches of a flat block. A part is a command of the same kernel on parts of the operands.
+// Ways to cut a command into parts: along an argument that counts rows or elements, along channels, along the first axis of
+// strided operands, across the stretches of a flat block. A part is a command of the same kernel on parts of the operands.
 
 import type { Command, Operand } from '../core/command.ts'
 import { type NumberName, signatures } from './signatures.ts'
@@ -89,21 +89,19 @@ type Steps = (numbers: Numbers) => Readonly<Record<string, number>>
 interface Along {
   readonly grain?: number
   /** Positions that a kernel may refuse, in a unit; default 1. */
-  readonly positions?: (numbers: Numbers) => number
+  readonly positions?: number
+  /** Elements of operand `sums`, if there is one, in `grain` units. */
+  readonly sums?: number
 }
 
 /** Cut along argument `unit`: each operand in `steps` has so many elements a unit, 0 where all parts need it whole, as
  *  those do that are not named. `ns`: of an element of the first operand named. */
-export function along(
-  unit: NumberName,
-  ns: number,
-  steps: Steps,
-  { grain = 1, positions = () => 1 }: Along = {},
-): Rule {
+export function along(unit: NumberName, ns: number, steps: Steps, how: (numbers: Numbers) => Along = () => ({})): Rule {
   return (args) => {
     const { numbers } = args
     const sizes = Object.entries(steps(numbers))
     const units = numbers[unit]
+    const { grain = 1, positions = 1, sums = 0 } = how(numbers)
     return {
       units,
       grain,
@@ -113,8 +111,36 @@ export function along(
           name,
           size === 0 ? args.get(name) : args.span(name, from * size, (to - from) * size),
         ])
+        const summed = args.has('sums')
+          ? { sums: args.span('sums', (from / grain) * sums, Math.ceil((to - from) / grain) * sums) }
+          : {}
         const drawn = args.has('first') ? { first: numbers.first + from } : {}
-        return args.with({ ...Object.fromEntries(spans), [unit]: to - from, ...drawn }, from * positions(numbers))
+        const changes = { ...Object.fromEntries(spans), ...summed, ...drawn, [unit]: to - from }
+        return args.with(changes, from * positions)
+      },
+    }
+  }
+}
+
+/** Cut along the channels of [n, channels, inner], from sample to sample `stride`. `maps`: operands of this shape;
+ *  `vectors`: [channels]. */
+export const byChannel = (ns: number, maps: readonly string[], vectors: readonly string[]): Rule => {
+  return (args) => {
+    const { n, channels, inner, stride } = args.numbers
+    return {
+      units: channels,
+      // Where it is 1 the kernels take four channels at a time: lines of the cache.
+      grain: inner === 1 ? LINES / 4 : 1,
+      cost: ns * n * channels * inner,
+      part(from, to) {
+        const count = to - from
+        return args.with({
+          ...Object.fromEntries(
+            maps.map((name) => [name, args.span(name, from * inner, (n - 1) * stride + count * inner)]),
+          ),
+          ...Object.fromEntries(vectors.map((name) => [name, args.span(name, from, count)])),
+          channels: count,
+        })
       },
     }
   }
@@ -124,7 +150,12 @@ export function along(
 export const each = (ns: number, steps: Steps = () => ({})): Rule => {
   return (args) => {
     const all = Object.fromEntries(args.operands().map((name) => [name, 1]))
-    return along('n', ns, (numbers) => ({ ...all, ...steps(numbers) }), { grain: LINES })(args)
+    return along(
+      'n',
+      ns,
+      (numbers) => ({ ...all, ...steps(numbers) }),
+      () => ({ grain: LINES }),
+    )(args)
   }
 }
 

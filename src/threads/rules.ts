@@ -3,8 +3,8 @@
 // given, so parts compute the bits of the whole.
 
 import type { Command, Operand } from '../core/command.ts'
-import { Geometry, SUMMED_ROWS } from '../core/commands.ts'
-import { Args, along, type Cut, each, flat, LINES, type Numbers, type Rule, reach, strided } from './cut.ts'
+import { COLUMN_ROWS, Geometry, SUMMED_ELEMENTS, SUMMED_ROWS } from '../core/commands.ts'
+import { Args, along, byChannel, type Cut, each, flat, LINES, type Rule, reach, strided } from './cut.ts'
 
 /** Nanoseconds of a multiplication and an addition in a product: 40 GFLOP/s. */
 const PRODUCT_NS = 0.05
@@ -153,15 +153,26 @@ const recurrent = (gates: number, ns: number, rows: Readonly<Record<string, numb
 }
 
 const drawing = each(2.5, () => ({ generator: 0 }))
-/** Rows; sums are of SUMMED_ROWS of them. */
-const layerNormBackward: Rule = (args) => {
-  const steps = ({ d }: Numbers) => ({ dx: d, dy: d, x: d, mean: 1, rstd: 1 })
-  const cut = along('rows', 1.2, steps, { grain: SUMMED_ROWS })(args) as Cut
-  const size = 8 * Math.ceil(args.numbers.d / 4)
-  const block = (rows: number) => size * Math.ceil(rows / SUMMED_ROWS)
-  const part = (from: number, to: number) =>
-    new Args(cut.part(from, to)).with({ sums: args.span('sums', block(from), block(to - from)) })
-  return { ...cut, part }
+/** SUMMED_ROWS rows of d together, and what they have in the sums of layerNormBackward. */
+const rowSums = (d: number) => ({ grain: SUMMED_ROWS, sums: 8 * Math.ceil(d / 4) })
+
+/** Samples; of one weight for all, elements. */
+const prelu = (ns: number, ...operands: readonly string[]): Rule => {
+  const of = (size: number) => Object.fromEntries(operands.map((name) => [name, size]))
+  const samples = along(
+    'outer',
+    ns,
+    ({ channels, inner }) => of(channels * inner),
+    ({ channels, inner }) =>
+      inner === 1 ? { grain: COLUMN_ROWS, sums: channels } : { sums: channels * Math.ceil(inner / SUMMED_ELEMENTS) },
+  )
+  const elements = along(
+    'inner',
+    ns,
+    () => of(1),
+    () => ({ grain: SUMMED_ELEMENTS, sums: 1 }),
+  )
+  return (args) => (args.numbers.outer * args.numbers.channels === 1 ? elements : samples)(args)
 }
 
 const arithmetic = strided(0.4, ['a', 'b'], ['out'])
@@ -194,8 +205,8 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ sigmoidBackward: unary, tanh: curve, sigmoid: curve, elu: curve, eluBackward: curve, gelu: curve },
   ...{ geluBackward: curve, geluTanh: curve, geluTanhBackward: curve, silu: curve, siluBackward: curve, mish: curve },
   ...{ mishBackward: curve, softplus: curve, softplusBackward: curve },
-  prelu: along('outer', 0.4, ({ channels, inner }) => ({ out: channels * inner, x: channels * inner })),
-  preluBackward: 'sums over the batch',
+  prelu: prelu(0.4, 'out', 'x'),
+  ...{ preluBackward: prelu(0.6, 'dx', 'dy', 'x'), preluSums: 'little work' },
   glu: along('rows', 2, ({ half }) => ({ out: half, x: half * 2 })),
   gluBackward: along('rows', 2, ({ half }) => ({ dy: half, dx: half * 2, x: half * 2 })),
 
@@ -209,7 +220,12 @@ export const rules: Readonly<Record<string, Rule | string>> = {
 
   fill: each(0.2),
   copy: each(0.2),
-  copyBytes: along('n', 0.4, () => ({ out: 0.25, x: 0.25 }), { grain: 4 * LINES }),
+  copyBytes: along(
+    'n',
+    0.4,
+    () => ({ out: 0.25, x: 0.25 }),
+    () => ({ grain: 4 * LINES }),
+  ),
   stridedCopy: strided(0.6, ['x'], ['out']),
   // For one thread: it writes between elements of others. The rule tells how far.
   stridedWrite: (args) => {
@@ -231,12 +247,23 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ greaterEqual: arithmetic, pow: strided(12, ['a', 'b'], ['out']) },
   where: strided(0.6, ['condition', 'a', 'b'], ['out']),
 
-  crossEntropy: 'counts the targets of all rows',
+  crossEntropy: along('rows', 2, ({ d }) => ({ probabilities: d, loss: 1, x: d, target: 1 })),
+  countTargets: 'little work',
   crossEntropyBackward: along('rows', 0.6, ({ d, each }) => ({ dx: d, probabilities: d, target: 1, dy: each })),
   softCrossEntropy: along('rows', 3, ({ d }) => ({ probabilities: d, loss: 1, x: d, target: d })),
   softCrossEntropyBackward: along('rows', 0.6, ({ d, each }) => ({ dx: d, probabilities: d, target: d, dy: each })),
 
-  ...{ nll: 'counts the targets of all rows', nllBackward: 'little work' },
+  nll: along(
+    'outer',
+    3,
+    ({ classes, inner }) => ({ loss: inner, x: classes * inner, target: inner }),
+    ({ inner }) => ({ positions: inner }),
+  ),
+  nllBackward: along('outer', 0.2, ({ classes, each, inner }) => ({
+    dx: classes * inner,
+    target: inner,
+    dy: each * inner,
+  })),
   gatherRows: (args) =>
     args.numbers.outer === 1 ? along('count', 0.4, ({ inner }) => ({ out: inner, index: 1 }))(args) : null,
   gatherRowsBackward: 'indices may repeat',
@@ -244,7 +271,7 @@ export const rules: Readonly<Record<string, Rule | string>> = {
     'outer',
     1,
     ({ count, inner, size }) => ({ out: count * inner, x: size * inner, index: count * inner }),
-    { positions: ({ count, inner }) => count * inner },
+    ({ count, inner }) => ({ positions: count * inner }),
   ),
   scatterAdd: 'indices may repeat',
   oneHot: along('n', 0.4, ({ classes }) => ({ out: classes, index: 1 })),
@@ -259,7 +286,12 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   ...{ checkFinite: 'little work', checkRange: unary, checkSign: unary },
 
   layerNorm: along('rows', 1, ({ d }) => ({ out: d, x: d, mean: 1, rstd: 1 })),
-  layerNormBackward,
+  layerNormBackward: along(
+    'rows',
+    1.2,
+    ({ d }) => ({ dx: d, dy: d, x: d, mean: 1, rstd: 1 }),
+    ({ d }) => rowSums(d),
+  ),
   layerNormSums: 'little work',
   groupNorm: along('n', 1, ({ channels, groups, inner }) => ({
     out: channels * inner,
@@ -267,18 +299,24 @@ export const rules: Readonly<Record<string, Rule | string>> = {
     mean: groups,
     rstd: groups,
   })),
-  groupNormBackward: (args) =>
-    args.get('dweight') || args.get('dbias')
-      ? null
-      : along('n', 1, ({ channels, groups, inner }) => ({
-          dx: channels * inner,
-          dy: channels * inner,
-          x: channels * inner,
-          mean: groups,
-          rstd: groups,
-        }))(args),
+  groupNormBackward: along(
+    'n',
+    1.2,
+    ({ channels, groups, inner }) => ({
+      dx: channels * inner,
+      dy: channels * inner,
+      x: channels * inner,
+      mean: groups,
+      rstd: groups,
+    }),
+    ({ channels, inner }) => (inner === 1 ? rowSums(channels) : { sums: 4 * channels }),
+  ),
+  groupNormSums: 'little work',
 
-  ...{ batchNorm: 'sums over the batch', batchNormBackward: 'sums over the batch', batchNormFixed: 'little work' },
+  countBatch: 'little work',
+  batchNorm: byChannel(1, ['out', 'x'], ['mean', 'rstd', 'runningMean', 'runningVar', 'weight', 'bias']),
+  batchNormFixed: byChannel(0.4, ['out', 'x'], ['mean', 'rstd', 'runningMean', 'runningVar', 'weight', 'bias']),
+  batchNormBackward: byChannel(1, ['dx', 'dy', 'x'], ['dweight', 'dbias', 'mean', 'rstd', 'weight']),
 
   ...{ countSteps: 'little work', countNadam: 'little work' },
   sgd: flat(0.4, 'param', 'grad', 'velocity'),
