@@ -129,7 +129,7 @@ function multiplyGroup(
 /** dw = Σ over images of dy · patchesᵀ; sums = Σ over images and positions of dy, the gradient of a bias.  dw: as
  *  weight; sums: [outChannels]; x, dy: as in conv2d; chunk: positions of an image in a product;
  *  images: how many images share one, 1 unless a chunk is all positions; of the K elements of a patch, the `count` from
- *  `first` on (a multiple of 16) are computed, the rest of dw stays.
+ *  `first` on (a multiple of 8) are computed, the rest of dw stays.
  *  buffer, in floats, with O = outChannels / groups, depth = images × chunk: 256 × 16 for tiles, K for offsets, images ×
  *  channels / groups × imageHeight × imageWidth when padded, O rounded up to 4 × depth for strips, 16 × (depth + 3) for
  *  a panel, and 16 more. */

@@ -70,10 +70,10 @@ const images = (input: string, output: string): Rule => {
   }
 }
 
-/** Elements of a patch: columns of dw. */
+/** Elements of a patch: columns of dw, by halves of a panel: of 72 two threads have 40 and 32. */
 const conv2dWeight: Rule = (args) => ({
   units: args.numbers.count,
-  grain: 16,
+  grain: 8,
   cost: convolutionCost(args),
   part: (from, to) =>
     args.with({ first: args.numbers.first + from, count: to - from, sums: from === 0 ? args.get('sums') : null }),
