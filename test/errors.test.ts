@@ -326,3 +326,24 @@ describe('after init', () => {
     layer.loadStateDict(before)
   })
 })
+
+test('Errors quote strings, name kinds, and stay short', () => {
+  const x = lw.zeros([2, 2])
+  const cyclic: unknown[] = []
+  cyclic.push(cyclic)
+  const values: [unknown, string][] = [
+    ['1', "'1'"],
+    [{ axis: 1 }, 'Object'],
+    [Symbol('s'), 'Symbol(s)'],
+    [2n, '2n'],
+    [() => 1, 'a function'],
+    ['a'.repeat(100), `'${'a'.repeat(64)}…'`],
+    [new Float32Array(1000), 'Float32Array'],
+    [cyclic, 'Array'],
+    [Array(20).fill(1), `[${Array(16).fill(1).join(', ')}, …]`],
+    [{ toString: () => 1 }, 'Object'],
+  ]
+  for (const [axis, text] of values)
+    expect(() => lw.softmax(x, axis as never)).toThrow(`softmax: axis is ${text}, expected a whole number from -2 to 1`)
+  expect(() => lw.sum(x, { axis: '1' as never })).toThrow("sum: axis is '1', expected a whole number from -2 to 1")
+})

@@ -184,7 +184,7 @@ describe('refused', () => {
     [
       'an average',
       () => new metrics.Recall({ numClasses: 2, average: 'weighted' as never }),
-      /^metrics.Recall: average is weighted, expected 'micro', 'macro' or 'none'/,
+      /^metrics.Recall: average is 'weighted', expected 'micro', 'macro' or 'none'/,
     ],
     [
       'another number of classes',

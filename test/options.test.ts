@@ -96,8 +96,8 @@ test('modules and what holds them say what they got', () => {
   const wrong: [() => unknown, RegExp][] = [
     [() => new nn.Buffer(3 as never), /^Buffer: values are number, expected a Tensor/],
     [() => new nn.Parameter(null as never), /^Parameter: values are null, expected a Tensor/],
-    [() => layer.train('no' as never), /^train: training is no, expected true or false/],
-    [() => layer.requiresGrad('no' as never), /^requiresGrad: value is no, expected true or false/],
+    [() => layer.train('no' as never), /^train: training is 'no', expected true or false/],
+    [() => layer.requiresGrad('no' as never), /^requiresGrad: value is 'no', expected true or false/],
     [() => layer.apply(3 as never), /^apply: fn is number, expected a function/],
     [() => new nn.ModuleList(3 as never), /^nn.ModuleList: modules are 3, expected a list/],
     [() => new nn.ModuleDict(null as never), /^nn.ModuleDict: modules are null, expected an object/],

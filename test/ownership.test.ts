@@ -165,8 +165,10 @@ describe('data that cannot have been meant', () => {
     const z = lw.zeros(shape)
     shape[0] = 5
     expect(z.size).toBe(6)
-    expect(() => tensor([1], { dtype: 'float32' as never })).toThrow(/^tensor: dtype is float32, expected f32, i32, u8/)
-    expect(() => lw.zeros([2], 'f64' as never)).toThrow(/^full: dtype is f64/)
+    expect(() => tensor([1], { dtype: 'float32' as never })).toThrow(
+      /^tensor: dtype is 'float32', expected f32, i32, u8/,
+    )
+    expect(() => lw.zeros([2], 'f64' as never)).toThrow(/^full: dtype is 'f64'/)
     expect(() => lw.ones([1]).to(undefined as never)).toThrow(/^to: dtype is undefined/)
     expect(() => lw.sum(z, 1 as never)).toThrow(/^sum: options are 1, expected an object with axis, keepDim/)
     expect(() => lw.max(z, { dim: 1 } as never)).toThrow(/^max: unknown option dim, expected axis, keepDim/)

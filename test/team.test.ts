@@ -280,6 +280,26 @@ test('data that is refused is named as with one thread, and stops the step befor
   expect(run()).toBe(alone)
 })
 
+test('of two refusals by different threads the first in the data is told, also after stages that all share', async () => {
+  const [rows, classes] = [4000, 400]
+  await init({ threads: 3 })
+  lw.manualSeed(1)
+  const model = new nn.Linear(4, classes)
+  const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 })
+  const step = lw.compile((x: lw.Tensor, y: lw.Tensor) => {
+    const loss = losses.crossEntropy(model.forward(x), y)
+    optimizer.minimize(loss)
+    return loss
+  })
+  const x = { data: new Float32Array(rows * 4).fill(0.5), shape: [rows, 4] }
+  const y = { data: new Int32Array(rows), shape: [rows] }
+  y.data[400] = classes
+  y.data[3800] = -7
+  for (let i = 0; i < 60; i++) expect(() => step(x, y)).toThrow(`${classes} at index 400`)
+  y.data.fill(0)
+  expect(step(x, y).item()).toBeGreaterThan(0)
+})
+
 test('after dispose tensors and compiled functions say so, and init begins anew', async () => {
   for (const count of [1, 2]) {
     await init({ threads: count })

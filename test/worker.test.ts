@@ -238,6 +238,13 @@ describe('out of turn', () => {
     await expect(run.weights()).rejects.toThrow('shared nothing')
   })
 
+  test('a pause that comes after the end does nothing', async () => {
+    const run = training<Loose>('nothing')
+    const end = run.start({})
+    expect(await run.pause()).toBe(false)
+    expect(await end).toBe(undefined)
+  })
+
   test('resume before the pause has come about', async () => {
     const run = training<Loose>('endless')
     run.start({})

@@ -1,13 +1,18 @@
 /** A value as Errors tell it: strings in quotes, objects without a text of their own by their kind. */
 export function written(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'string') return `'${brief(value)}'`
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return `[${value.map(written).join(', ')}]`
-  const kind = Object.prototype.toString.call(value)
-  const silent = typeof value === 'object' && value !== null && (!value.toString || String(value) === kind)
-  return silent ? kind.slice(8, -1) : String(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (Array.isArray(value) && !value.some((item) => typeof item === 'object' && item !== null)) {
+    return `[${value.slice(0, MOST).map(written).join(', ')}${value.length > MOST ? ', …' : ''}]`
+  }
+  return Object.prototype.toString.call(value).slice(8, -1)
 }
+
+/** Items of an array, and characters of a text, that an Error tells. */
+const MOST = 16
+const brief = (text: string): string => (text.length > 4 * MOST ? `${text.slice(0, 4 * MOST)}…` : text)
 
 /** Throws unless `options` is an object with no other names than these: a misspelt option must not be lost. Those in
  *  `switches` are true or false: what else counts as true, 'false' too, must not turn one on. */

@@ -5,7 +5,7 @@ import { add, div, exp, greater, log, maximum, mul, sub, where } from '../ops/el
 import { float, type Value } from '../ops/input.ts'
 import { checkReduction, type LossOptions, pairOf, type Reduction, reduceBy, refuseOutside } from '../ops/loss.ts'
 import { sum } from '../ops/reduce.ts'
-import { checkFinite, misshaped } from '../tensor/checks.ts'
+import { checkChoice, checkFinite, misshaped } from '../tensor/checks.ts'
 import { checkOptions, settle } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -24,9 +24,7 @@ export interface KlDivOptions {
  *  torch.nn.functional.kl_div. */
 export function klDiv(input: Value, target: Value, options: KlDivOptions = {}): Tensor {
   const { reduction, logTarget } = settle('klDiv', options, { reduction: 'mean', logTarget: false })
-  if (!['mean', 'sum', 'none', 'batchMean'].includes(reduction)) {
-    throw new TypeError(`klDiv: reduction is ${String(reduction)}, expected 'mean', 'sum', 'none' or 'batchMean'`)
-  }
+  checkChoice('klDiv', 'reduction', reduction, ['mean', 'sum', 'none', 'batchMean'])
   const [x, y] = pairOf('klDiv', input, target)
   const divergence = (): Tensor => {
     if (logTarget) return mul(exp(y), sub(y, x))

@@ -1,9 +1,9 @@
 // Figures of decisions between classes.
 
+import { checkChoice, checkWhole } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import {
-  checkCount,
   classAt,
   largestOf,
   type Metric,
@@ -75,7 +75,7 @@ export class TopKAccuracy implements Metric {
   #count = 0
 
   constructor(k: number) {
-    checkCount('metrics.TopKAccuracy', 'k', k)
+    checkWhole('metrics.TopKAccuracy', 'k', k, 1)
     this.k = k
   }
 
@@ -136,7 +136,7 @@ export class ConfusionMatrix implements Metric<number[][]> {
   readonly #counts: Float64Array
 
   constructor(numClasses: number) {
-    checkCount('metrics.ConfusionMatrix', 'numClasses', numClasses)
+    checkWhole('metrics.ConfusionMatrix', 'numClasses', numClasses, 1)
     this.numClasses = numClasses
     this.#counts = new Float64Array(numClasses * numClasses)
   }
@@ -200,9 +200,8 @@ abstract class Averaged implements Metric<number | number[]> {
   constructor(name: string, options: AverageOptions) {
     checkOptions(`metrics.${name}`, options, ['numClasses', 'average'])
     const { numClasses, average = 'macro' } = options
-    checkCount(`metrics.${name}`, 'numClasses', numClasses)
-    if (!['micro', 'macro', 'none'].includes(average))
-      throw new TypeError(`metrics.${name}: average is ${String(average)}, expected 'micro', 'macro' or 'none'`)
+    checkWhole(`metrics.${name}`, 'numClasses', numClasses, 1)
+    checkChoice(`metrics.${name}`, 'average', average, ['micro', 'macro', 'none'])
     this.#name = name
     this.#average = average
     this.#classes = numClasses

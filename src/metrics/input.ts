@@ -72,11 +72,6 @@ export function largestOf(data: TypedArray, start: number, count: number): numbe
   return best
 }
 
-export function checkCount(metric: string, name: string, value: unknown): void {
-  if (!Number.isInteger(value) || (value as number) < 1)
-    throw new RangeError(`${metric}: ${name} is ${String(value)}, expected a whole number >= 1`)
-}
-
 export function noData(metric: string): Error {
   return new Error(`${metric}.compute: no data; call update(prediction, target) first`)
 }

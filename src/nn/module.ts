@@ -1,4 +1,5 @@
 import { checkUntraced } from '../core/engine.ts'
+import { written } from '../core/options.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
 import { settle } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
@@ -184,7 +185,7 @@ export abstract class Module {
     checkUntraced('loadStateDict: cannot be called')
     const { strict } = settle('loadStateDict', options, { strict: true })
     if (typeof state !== 'object' || state === null)
-      throw new TypeError(`loadStateDict: state is ${String(state)}, expected an object of arrays by name`)
+      throw new TypeError(`loadStateDict: state is ${written(state)}, expected an object of arrays by name`)
     const own = new Map([...this.#state()].filter(([, x]) => x instanceof Parameter || x.persistent))
     const given = new Map(
       Object.entries(state).map(([name, value]) => [
@@ -224,7 +225,7 @@ export abstract class Module {
 }
 
 function checkSwitch(caller: string, name: string, value: unknown): void {
-  if (typeof value !== 'boolean') throw new TypeError(`${caller}: ${name} is ${String(value)}, expected true or false`)
+  if (typeof value !== 'boolean') throw new TypeError(`${caller}: ${name} is ${written(value)}, expected true or false`)
 }
 
 /** A field's name in a state dict: inProjWeight is in_proj_weight. */

@@ -1,3 +1,4 @@
+import { written } from '../core/options.ts'
 import { gelu, relu } from '../ops/activation.ts'
 import { add } from '../ops/elementwise.ts'
 import { float, type Value } from '../ops/input.ts'
@@ -64,7 +65,7 @@ export class TransformerEncoderLayer extends Module {
     const { dimFeedforward = 2048, dropout = 0.1, activation = 'relu', layerNormEps = 1e-5 } = options
     const { batchFirst = false, normFirst = false } = options
     if (activation !== 'relu' && activation !== 'gelu' && typeof activation !== 'function')
-      throw new TypeError(`${caller}: activation is ${String(activation)}, expected 'relu', 'gelu' or a function`)
+      throw new TypeError(`${caller}: activation is ${written(activation)}, expected 'relu', 'gelu' or a function`)
     const source = options.generator ? { generator: options.generator } : {}
     this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, ...source })
     this.linear1 = new Linear(dModel, dimFeedforward, source)

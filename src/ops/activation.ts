@@ -142,13 +142,17 @@ export function prelu(x: Value, weight: Tensor): Tensor {
   const out = computed('prelu', a.shape, (out) => core.prelu(out, a, w, outer, w.size, inner))
   const { inputs, rules } = together([a, w], (dy, [, learns]) => {
     const dx = empty('prelu gradient', a.shape)
-    const dweight = learns ? empty('prelu gradient', w.shape) : null
+    if (!learns) {
+      emit(core.preluBackward(dx, null, dy, a, w, outer, w.size, inner))
+      return [dx, null]
+    }
+    const dweight = empty('prelu gradient', w.shape)
     // Sums of stretches of rows or elements: assembly/kernels/activation.ts.
     const rows = inner === 1 ? Math.ceil(outer / core.COLUMN_ROWS) : outer
     const stretches = Math.ceil(inner / core.SUMMED_ELEMENTS)
     withScratch(4 * rows * w.size * stretches, 'prelu gradient', (sums) => {
-      emit(core.preluBackward(dx, dweight && sums, dy, a, w, outer, w.size, inner))
-      if (dweight) emit(core.preluSums(dweight, sums, rows, w.size, stretches))
+      emit(core.preluBackward(dx, sums, dy, a, w, outer, w.size, inner))
+      emit(core.preluSums(dweight, sums, rows, w.size, stretches))
     })
     return [dx, dweight]
   })

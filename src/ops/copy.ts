@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { written } from '../core/options.ts'
 import { misshaped } from '../tensor/checks.ts'
 import {
   broadcastStrides,
@@ -23,7 +24,7 @@ import { sumTo } from './reduce.ts'
 /** The same elements under another shape, without copying; one size may be -1: what remains. */
 export function reshape(x: Tensor | NDArray, shape: Shape): Tensor {
   const a = checked('reshape', 'x', x)
-  if (!Array.isArray(shape)) throw new TypeError(`reshape: shape is ${String(shape)}, expected an array of sizes`)
+  if (!Array.isArray(shape)) throw new TypeError(`reshape: shape is ${written(shape)}, expected an array of sizes`)
   const open = shape.indexOf(-1)
   const known = sizeOf(shape.filter((_, i) => i !== open))
   const target = shape.map((size, i) => (i === open ? a.size / known : size))
@@ -84,7 +85,7 @@ export function expand(x: Tensor | NDArray, shape: Shape): Tensor {
 /** The axes in another order: out.shape[i] = x.shape[order[i]]. torch.permute. */
 export function permute(x: Tensor | NDArray, order: readonly number[]): Tensor {
   const a = checked('permute', 'x', x)
-  if (!Array.isArray(order)) throw new TypeError(`permute: order is ${String(order)}, expected an array of axes`)
+  if (!Array.isArray(order)) throw new TypeError(`permute: order is ${written(order)}, expected an array of axes`)
   const axes = order.map((axis: number) => checkAxis('permute', axis, a.ndim))
   if (axes.length !== a.ndim || new Set(axes).size !== a.ndim) {
     throw new RangeError(`permute: order is ${show(order)}, expected each of the ${a.ndim} axes once`)

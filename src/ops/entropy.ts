@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import { written } from '../core/options.ts'
 import { checkNumber, misshaped } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
@@ -69,7 +70,7 @@ interface Counting {
 function countingOf(op: string, options: NllOptions, classes: number): Counting {
   const { weight, ignoreIndex = -100 } = options
   if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) >= 2 ** 31)
-    throw new RangeError(`${op}: ignoreIndex is ${ignoreIndex}, expected a whole number of 32 bits`)
+    throw new RangeError(`${op}: ignoreIndex is ${written(ignoreIndex)}, expected a whole number of 32 bits`)
   const w = weight === undefined ? null : float(op, 'weight', weight)
   if (w && !sameShape(w.shape, [classes])) throw misshaped(op, 'weight', w, `[${classes}], a factor for each class`)
   return { weight: w, ignoreIndex }

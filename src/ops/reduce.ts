@@ -20,7 +20,8 @@ export interface ReduceOptions {
 
 /** The distinct reduced axes, ascending. */
 function axesOf(op: string, rank: number, axis: ReduceOptions['axis']): number[] {
-  const list = axis === undefined ? Array.from({ length: rank }, (_, i) => i) : typeof axis === 'number' ? [axis] : axis
+  const list =
+    axis === undefined ? Array.from({ length: rank }, (_, i) => i) : Array.isArray(axis) ? axis : [axis as number]
   const axes = list.map((a) => checkAxis(op, a, rank))
   if (new Set(axes).size !== axes.length) throw new RangeError(`${op}: axis ${show(list)} names an axis twice`)
   return axes.sort((a, b) => a - b)

@@ -1,6 +1,7 @@
 // Random choices. Like all draws they are fresh at each run of a compiled program.
 
 import * as core from '../core/commands.ts'
+import { written } from '../core/options.ts'
 import { checkWhole } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { type Shape, show } from '../tensor/shape.ts'
@@ -66,7 +67,7 @@ export function multinomial(weights: Value, count: number, options: MultinomialO
   const rows = w.ndim === 1 ? 1 : (w.shape[0] as number)
   if (!Number.isInteger(count) || count < 1 || (!replacement && count > classes))
     throw new RangeError(
-      `multinomial: count is ${String(count)}, expected a whole number ${replacement ? '>= 1' : `from 1 to ${classes} (weights ${show(w.shape)}), or { replacement: true }`}`,
+      `multinomial: count is ${written(count)}, expected a whole number ${replacement ? '>= 1' : `from 1 to ${classes} (weights ${show(w.shape)}), or { replacement: true }`}`,
     )
   const out = empty('multinomial', [...w.shape.slice(0, -1), count], 'i32')
   const explain = (at: number): string =>

@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { written } from '../core/options.ts'
 import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
@@ -69,7 +70,7 @@ export function topk(x: Value, k: number, options: TopkOptions = {}): { values: 
   const { a, d, outer, size, inner } = along('topk', x, axis)
   if (!Number.isInteger(k) || k < 0 || k > size)
     throw new RangeError(
-      `topk: k is ${String(k)}, expected a whole number from 0 to ${size}, the size of axis ${d} of x ${show(a.shape)}`,
+      `topk: k is ${written(k)}, expected a whole number from 0 to ${size}, the size of axis ${d} of x ${show(a.shape)}`,
     )
   const shape = a.ndim === 0 ? [k] : a.shape.map((n, i) => (i === d ? k : n))
   const values = empty('topk', a.ndim === 0 && k === 1 ? [] : shape)

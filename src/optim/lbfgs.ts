@@ -1,4 +1,5 @@
 import { checkUntraced } from '../core/engine.ts'
+import { written } from '../core/options.ts'
 import { faultsOf } from '../tensor/state.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -74,7 +75,7 @@ export class LBFGS extends ParameterGroups<Hyper, Record<never, boolean>> {
   constructor(params: Params<LBFGSOptions>, options: LBFGSOptions = {}) {
     const { lineSearch = null, ...rest } = options ?? {}
     if (lineSearch !== null && lineSearch !== 'strongWolfe')
-      throw new RangeError(`${NAME}: lineSearch is ${String(lineSearch)}, expected null or 'strongWolfe'`)
+      throw new RangeError(`${NAME}: lineSearch is ${written(lineSearch)}, expected null or 'strongWolfe'`)
     const { maxIter = 20 } = rest
     const definition = {
       name: NAME,

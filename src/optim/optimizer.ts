@@ -1,6 +1,7 @@
 import type { Operand } from '../core/command.ts'
 import { countSteps } from '../core/commands.ts'
 import { checkUntraced, currentEngine, emit, newHeldStorage } from '../core/engine.ts'
+import { written } from '../core/options.ts'
 import { releaseWith, type Storage, untie } from '../core/storage.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
 import { show } from '../tensor/shape.ts'
@@ -216,7 +217,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
       const given = paramGroups[g]
       if (given === undefined) return null
       if (typeof given !== 'object' || given === null) {
-        faults.push(`paramGroups[${g}] is ${String(given)}, expected an object`)
+        faults.push(`paramGroups[${g}] is ${written(given)}, expected an object`)
         return null
       }
       const { params: numbers, ...options } = given
@@ -231,7 +232,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
       for (const [key, value] of Object.entries(flags))
         if (key in options && options[key] !== value)
           faults.push(
-            `paramGroups[${g}].${key} is ${String(options[key])}, expected ${value}, as the optimizer was made`,
+            `paramGroups[${g}].${key} is ${written(options[key])}, expected ${value}, as the optimizer was made`,
           )
       const hyper = Object.fromEntries(
         names.map((key) => [key, key in options ? options[key] : settings[key]]),
@@ -385,7 +386,7 @@ function settle<H extends Hyperparameters, F extends Flags>(
       settled[pair[0]] = value[0]
       settled[pair[1]] = value[1]
     } else if (key in flags && typeof value !== 'boolean')
-      throw new TypeError(`${name}: ${key} is ${String(value)}, expected true or false`)
+      throw new TypeError(`${name}: ${key} is ${written(value)}, expected true or false`)
     else settled[key] = value
   }
   const pick = (like: object) => Object.fromEntries(Object.keys(like).map((key) => [key, settled[key]]))
@@ -405,9 +406,7 @@ function checkHyperparameters<H extends Hyperparameters, F extends Flags>(
     if (Number.isNaN(value) && Number.isNaN(defaults[key as keyof H]))
       throw new TypeError(`${name}: ${key} is missing or NaN, expected a number, as { ${key}: 0.01 }`)
     if (typeof value !== 'number' || !Number.isFinite(value)) {
-      throw new TypeError(
-        `${name}: ${key} is ${typeof value === 'string' ? `'${value}'` : String(value)}, expected a finite number`,
-      )
+      throw new TypeError(`${name}: ${key} is ${written(value)}, expected a finite number`)
     }
     if (value < low || value > high)
       throw new RangeError(`${name}: ${key} is ${value}, expected a number from ${low} to ${high}`)

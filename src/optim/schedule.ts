@@ -3,6 +3,7 @@
 // schedules chain, and give its numbers to the rounding.
 
 import { checkUntraced } from '../core/engine.ts'
+import { written } from '../core/options.ts'
 import { checkNumber, checkWhole, checkWholes, kindOf } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { ParameterGroups } from './optimizer.ts'
@@ -150,7 +151,7 @@ export function checkState(caller: string, own: ScheduleState, given: unknown): 
 }
 
 function faultsOf(own: unknown, given: unknown, name: string): string[] {
-  if (typeof own === 'number') return Number.isFinite(given) ? [] : [`${name} is ${String(given)}, expected a number`]
+  if (typeof own === 'number') return Number.isFinite(given) ? [] : [`${name} is ${written(given)}, expected a number`]
   // null stands for an infinite number, which JSON has not.
   if (own === null) return given === null ? [] : faultsOf(0, given, name)
   if (Array.isArray(own)) {
@@ -158,7 +159,8 @@ function faultsOf(own: unknown, given: unknown, name: string): string[] {
     if (count !== own.length) return [`${name} has ${count} values, expected ${own.length}`]
     return own.flatMap((item, i) => faultsOf(item, (given as unknown[])[i], `${name}[${i}]`))
   }
-  if (typeof given !== 'object' || given === null) return [`${name || 'state'} is ${String(given)}, expected an object`]
+  if (typeof given !== 'object' || given === null)
+    return [`${name || 'state'} is ${written(given)}, expected an object`]
   const prefix = name && `${name}.`
   return [
     ...Object.entries(own as ScheduleState).flatMap(([key, value]) =>

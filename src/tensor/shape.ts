@@ -1,5 +1,6 @@
 // Shapes: NumPy's rules. Row-major, always contiguous.
 
+import { written } from '../core/options.ts'
 export type Shape = readonly number[]
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1)
@@ -15,7 +16,7 @@ export const show = (shape: Shape): string => `[${shape.join(', ')}]`
 
 /** Throws unless every size is a whole number >= 0 and the product can be addressed. */
 export function checkShape(caller: string, shape: unknown): asserts shape is Shape {
-  if (!Array.isArray(shape)) throw new TypeError(`${caller}: shape is ${String(shape)}, expected an array of sizes`)
+  if (!Array.isArray(shape)) throw new TypeError(`${caller}: shape is ${written(shape)}, expected an array of sizes`)
   const bad = shape.findIndex((size) => !Number.isInteger(size) || size < 0 || size > 2 ** 30)
   if (bad >= 0)
     throw new RangeError(
@@ -29,7 +30,7 @@ export function checkShape(caller: string, shape: unknown): asserts shape is Sha
 export function checkAxis(caller: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     throw new RangeError(
-      `${caller}: axis is ${axis}, expected a whole number from ${-rank} to ${rank - 1} (the tensor has ${rank} axes)`,
+      `${caller}: axis is ${written(axis)}, expected a whole number from ${-rank} to ${rank - 1} (the tensor has ${rank} axes)`,
     )
   }
   return axis < 0 ? axis + rank : axis

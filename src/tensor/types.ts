@@ -1,3 +1,5 @@
+import { written } from '../core/options.ts'
+
 /** f32 for values, i32 for indices, u8 for raw data (every op widens it to f32 first). */
 export type DType = 'f32' | 'i32' | 'u8'
 
@@ -13,7 +15,7 @@ export const bytesOf: Record<DType, number> = { f32: 4, i32: 4, u8: 1 }
 
 export function checkDType(caller: string, dtype: unknown): asserts dtype is DType {
   if (typeof dtype !== 'string' || !Object.hasOwn(bytesOf, dtype)) {
-    throw new TypeError(`${caller}: dtype is ${String(dtype)}, expected ${Object.keys(bytesOf).join(', ')}`)
+    throw new TypeError(`${caller}: dtype is ${written(dtype)}, expected ${Object.keys(bytesOf).join(', ')}`)
   }
 }
 

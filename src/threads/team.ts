@@ -112,7 +112,6 @@ export class Team {
     this.#control = memory.allocate(4 * Control.words, 'threads') >>> 2
     memory.i32.fill(0, this.#control, this.#control + Control.words)
     memory.i32[this.#control + Control.open] = NEVER
-    memory.i32[this.#control + Control.refused] = NEVER
     this.#sharing = { threads, least }
     this.#eagerAlone = eagerAlone
     this.#reason = reason
@@ -152,8 +151,7 @@ export class Team {
   }
 
   #leave(self: number, why: string): void {
-    if (!this.#workers.delete(self) || this.#ended) return
-    this.#reason = `a worker ended: ${why}`
+    if (this.#workers.delete(self) && !this.#ended) this.#reason = `a worker ended: ${why}`
   }
 
   /** Does without a worker that died within a step; why it did comes in a message, when this thread waits for one. */

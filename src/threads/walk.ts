@@ -27,8 +27,6 @@ export const Control = {
   /** Counts what those who sleep within a run wait for, and how many they are. */
   progress: 64,
   waiting: 65,
-  /** The latest run in which a command refused its data. */
-  refused: 80,
   /** 1 when threads shall end. */
   ended: 81,
   words: 96,
@@ -89,8 +87,8 @@ export function walk(walker: Walker, table: number, run: number, lost: (owner: n
     for (let i = 0; i < LOOKS_BEFORE_TAKING && !begun(words, at, parts, run); i++);
     for (let i = 1; i < parts; i++) take(walker, at + Part.words * i, run)
     if (!finish(walker, at, parts, run, lost)) return false
-    if (Atomics.load(words, control + Control.refused) === run) return false
-    // A thread that comes late, when `refused` is that of another run, may not go on.
+    // All threads must find the same, also those that look when others are ahead: only parts of this stage count.
+    for (let i = 0; i < parts; i++) if (Atomics.load(words, at + Part.words * i + Part.position) !== 0) return false
     if (Atomics.load(words, control + Control.open) !== run) return false
     at += Part.words * parts
   }
@@ -101,8 +99,7 @@ export function walk(walker: Walker, table: number, run: number, lost: (owner: n
 function take({ words, control, self, run: core }: Walker, at: number, run: number): void {
   const claimed = Atomics.load(words, at + Part.claimed)
   if (!after(run, claimed) || Atomics.compareExchange(words, at + Part.claimed, claimed, run + self) !== claimed) return
-  if (core((words[at + Part.program] as number) << 2, (at + Part.index) << 2) !== 0)
-    Atomics.store(words, control + Control.refused, run)
+  core((words[at + Part.program] as number) << 2, (at + Part.index) << 2)
   Atomics.store(words, at + Part.done, run)
   if (Atomics.load(words, control + Control.waiting) > 0) wake(words, control)
 }

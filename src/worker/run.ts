@@ -61,7 +61,7 @@ export class Run {
     else if (what === 'weights') this.#weights.push(request.id)
     else if (what === 'pause') {
       this.#pauses.push(request.id)
-      this.#paused = !this.#stop.signal.aborted
+      this.#paused = !this.#ended && !this.#stop.signal.aborted
     } else {
       if (what === 'stop') this.#stop.abort()
       this.#paused = false

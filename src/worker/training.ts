@@ -6,7 +6,7 @@ import type { AnyTrain, OptionsOf, ProgressOf, ResultOf, StateOf } from './types
 
 export interface TrainingOptions {
   /** Milliseconds that what is asked of the Worker waits for its script to load and to call `serve`; then it rejects, and
-   *  the Worker is ended. Infinity: for ever. Default 30 000. */
+   *  the Worker, or a port to one, is closed. Infinity: for ever. Default 30 000. */
   timeout?: number
 }
 
@@ -137,7 +137,7 @@ export class Training<T extends AnyTrain = AnyTrain> {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onProgress })
       // What a timer cannot count is for ever.
-      if (this.#unsent && this.#timer === undefined && this.#timeout < PARTS * 2 ** 31) this.#await()
+      if (this.#unsent && this.#timer === undefined && this.#timeout / PARTS < 2 ** 31 - 1) this.#await()
       this.#send(message(id), transfer)
     })
   }

@@ -253,7 +253,7 @@ describe('refused', () => {
     [
       'a batch mean of klDiv',
       () => losses.klDiv(x(), x(), { reduction: 'batch' as never }),
-      /^klDiv: reduction is batch, expected 'mean', 'sum', 'none' or 'batchMean'/,
+      /^klDiv: reduction is 'batch', expected 'mean', 'sum', 'none' or 'batchMean'/,
     ],
     [
       'targets of cosineEmbedding',

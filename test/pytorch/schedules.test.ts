@@ -215,7 +215,7 @@ test('bad options and states are named', () => {
     [() => new o.ReduceLROnPlateau(x, { factor: 1 }), /^optim.ReduceLROnPlateau: factor is 1/],
     [
       () => new o.StepLR(x, 2).loadStateDict({ lastEpoch: 'x', more: 1, baseLrs: [1] }),
-      /lastEpoch is x, expected a number; baseLrs has 1 values, expected 2; unexpected more$/,
+      /lastEpoch is 'x', expected a number; baseLrs has 1 values, expected 2; unexpected more$/,
     ],
   ]
   for (const [make, message] of bad) expect(make).toThrow(message)

@@ -225,6 +225,6 @@ test('messages', () => {
   expect(() => m.forward(x, x, x, { keyPaddingMask: lw.zeros([4, 3]) })).toThrow('keyPaddingMask has shape [4, 3]')
   expect(() => new nn.RotaryEmbedding(5)).toThrow('dim is 5, expected an even number')
   expect(() => new nn.RotaryEmbedding(4, { maxLength: 3 }).forward(lw.zeros([4, 4]))).toThrow('raise maxLength')
-  expect(() => new nn.TransformerEncoderLayer(8, 2, { activation: 'swish' as never })).toThrow('activation is swish')
+  expect(() => new nn.TransformerEncoderLayer(8, 2, { activation: 'swish' as never })).toThrow("activation is 'swish'")
   expect(`${new nn.LSTM(5, 4, { numLayers: 2 })}`).toBe('LSTM(5, 4, numLayers=2)')
 })
