@@ -205,7 +205,7 @@ test('say what does not fit, and change nothing', () => {
     [() => init.uniform(x, { low: 2 } as object), 'nn.init.uniform: unknown option low'],
     [() => init.uniform(x, { generator: 3 as unknown as lw.Generator }), 'generator is number, expected a Generator'],
     [() => init.normal(x, { std: -1 }), 'nn.init.normal: std is -1, expected a number >= 0'],
-    [() => init.constant(x, '1' as unknown as number), "nn.init.constant: value is '1', expected a number"],
+    [() => init.constant(x, '1' as never), "nn.init.constant: value is '1', expected a number"],
     [() => init.eye(weight(2)), 'nn.init.eye: tensor has shape [2], expected two axes'],
     [() => init.dirac(x), 'nn.init.dirac: tensor has shape [2, 3], expected three to five axes'],
     [() => init.dirac(weight(3, 1, 1), { groups: 2 }), 'groups is 2, expected a divisor of 3'],

@@ -1,4 +1,4 @@
-/** A value as Errors tell it: strings in quotes, objects without a text of their own by their kind. */
+/** A value as Errors tell it: strings in quotes, objects by their kind, arrays by their first items. */
 export function written(value: unknown): string {
   if (typeof value === 'string') return `'${brief(value)}'`
   if (typeof value === 'bigint') return `${value}n`

@@ -270,6 +270,6 @@ describe('errors', () => {
     expect(() => new nn.Conv2d(3, 4, 3, { groups: 2 })).toThrow(/nn.Conv2d: groups is 2, expected a divisor/)
     expect(() => new nn.Conv2d(3, 4, 0)).toThrow(/kernelSize is 0/)
     expect(() => new nn.Conv2d(3, 4, 3, { padding: 'full' as 'same' })).toThrow(/padding is 'full'/)
-    expect(() => new nn.Conv1d(3, 4, [3, 3] as unknown as number)).toThrow(/kernelSize is \[3, 3\]/)
+    expect(() => new nn.Conv1d(3, 4, [3, 3] as never)).toThrow(/kernelSize is \[3, 3\]/)
   })
 })

@@ -89,7 +89,7 @@ test('errors name what came and what was expected', () => {
   expect(() => lw.interpolate(lw.ones([2, 4, 4]), { size: 2 })).toThrow(/input has shape \[2, 4, 4\], expected/)
   expect(() => lw.pixelShuffle(x, 2)).toThrow(/a multiple of 4 channels/)
   expect(() => new nn.PixelShuffle(0)).toThrow('nn.PixelShuffle: upscaleFactor is 0, expected a whole number >= 1')
-  expect(() => new nn.ZeroPad2d([1, 2] as unknown as number)).toThrow(/padding is \[1, 2\], expected/)
+  expect(() => new nn.ZeroPad2d([1, 2] as never)).toThrow(/padding is \[1, 2\], expected/)
   expect(() => new nn.ZeroPad2d(1).forward(lw.ones([3]))).toThrow(/expected \[..., height, width\]/)
   expect(String(new nn.Upsample({ scaleFactor: 2 }))).toBe('Upsample(scaleFactor=2, mode=nearest)')
 })

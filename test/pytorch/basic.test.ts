@@ -161,7 +161,7 @@ describe('Dropout', () => {
   test('is printed as in PyTorch, and checks p and options', () => {
     expect(`${new nn.Dropout()} ${new nn.Dropout2d(0.25)}`).toBe('Dropout(p=0.5) Dropout2d(p=0.25)')
     expect(() => new nn.Dropout(-0.1)).toThrow('nn.Dropout: p is -0.1, expected a probability from 0 to 1')
-    expect(() => new nn.Dropout2d('x' as unknown as number)).toThrow("nn.Dropout2d: p is 'x'")
+    expect(() => new nn.Dropout2d('x' as never)).toThrow("nn.Dropout2d: p is 'x'")
     expect(() => new nn.Dropout(0.5, { seed: 1 } as object)).toThrow('nn.Dropout: unknown option seed')
   })
 })
