@@ -9,11 +9,11 @@ const KB = 1024
 
 /** The only place that knows them. */
 const budgets = {
-  'kernels.wasm': { raw: 96 * KB, gzip: 32 * KB },
-  'kernels-relaxed.wasm': { raw: 96 * KB, gzip: 32 * KB },
+  'kernels.wasm': { raw: 120 * KB, gzip: 42 * KB },
+  'kernels-relaxed.wasm': { raw: 120 * KB, gzip: 42 * KB },
   core: { gzip: 30 * KB },
-  everything: { gzip: 76 * KB },
-  page: { gzip: 60 * KB },
+  everything: { gzip: 100 * KB },
+  page: { gzip: 68 * KB },
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
