@@ -15,7 +15,7 @@ const imports = (file: string): string[] =>
     target?.startsWith('.') ? normalize(join(dirname(file), target)) : (target as string),
   )
 
-/** What the files of each folder of src may import, besides their own folder. */
+/** What the files of each folder of src may import, besides their own folder, and src/math.ts, which all may. */
 const allowed: Record<string, string[]> = {
   // Threads are loaded when they are asked for.
   core: ['#kernels', 'threads/team.ts'],
@@ -53,7 +53,7 @@ test('imports of the host point one way', () => {
     if (!inside.includes('/')) continue
     for (const target of imports(file)) {
       const to = target.startsWith('src/') ? relative('src', target) : target
-      const fits = [`${folder}/`, ...(allowed[folder] ?? [])].some(
+      const fits = ['math.ts', `${folder}/`, ...(allowed[folder] ?? [])].some(
         (prefix) => to === prefix || to.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`),
       )
       if (!fits) wrong.push(`${file} imports ${target}`)
@@ -83,6 +83,21 @@ test('no Node API, no code made at run time, nothing but the engine kept in glob
     const text = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
     expect(text, file).not.toMatch(/'node:|\bprocess\b|\bBuffer\.|\beval\([^)]|new Function|globalThis|require\(/)
     expect(text, file).not.toMatch(/^(const \w+ = )?await /m)
+  }
+})
+
+test('the host computes alike on every engine', () => {
+  const left =
+    'acos acosh asin asinh atan atan2 atanh cbrt cos cosh exp expm1 hypot log log10 log1p log2 pow sin sinh tan tanh'
+  const forbidden = new RegExp(
+    `\\bMath\\.(${left.replaceAll(' ', '|')})\\b|\\*\\*|\\bDate\\.parse\\b|\\blocaleCompare\\b|\\btoLocale\\w+|\\bIntl\\.`,
+  )
+  for (const file of files('src')) {
+    const text = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'/g, '')
+    expect(
+      text,
+      `${file}: ECMAScript leaves this to the engine; src/math.ts has what is the same everywhere`,
+    ).not.toMatch(forbidden)
   }
 })
 

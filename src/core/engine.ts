@@ -225,10 +225,10 @@ export async function initOn(machine: Machine, options: InitOptions): Promise<vo
 
 async function start(machine: Machine, options: InitOptions): Promise<void> {
   const before = disposals
-  const { threads = 1, precision = 'reproducible', maxMemory = 2 ** 31, wasm } = options
-  if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 2 ** 32) {
+  const { threads = 1, precision = 'reproducible', maxMemory = 0x80000000, wasm } = options
+  if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 0x100000000) {
     throw new RangeError(
-      `init: maxMemory is ${written(maxMemory)}, expected bytes from ${INITIAL_PAGES * PAGE} to ${2 ** 32}`,
+      `init: maxMemory is ${written(maxMemory)}, expected bytes from ${INITIAL_PAGES * PAGE} to ${0x100000000}`,
     )
   }
   // Most pages have one thread and the reproducible core: what others need is loaded when they ask.

@@ -24,7 +24,8 @@ export interface MemoryStats {
 /** The size of the block that holds `bytes`. */
 export function blockSize(bytes: number): number {
   const aligned = Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN)
-  const step = Math.max(ALIGN, 2 ** (Math.ceil(Math.log2(aligned)) - 3))
+  // An eighth of the power of two that holds it.
+  const step = Math.max(ALIGN, 0x20000000 >>> Math.clz32(aligned - 1))
   return Math.ceil(aligned / step) * step
 }
 

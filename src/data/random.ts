@@ -12,7 +12,7 @@ export function seeded(seed: number): (bound: number) => number {
     return (z ^ (z >>> 15)) >>> 0
   }
   return (bound) => {
-    const limit = 2 ** 32 - (2 ** 32 % bound)
+    const limit = 0x100000000 - (0x100000000 % bound)
     let draw = next()
     while (draw >= limit) draw = next()
     return draw % bound
@@ -33,6 +33,6 @@ export function permutation(n: number, seed: number): Uint32Array {
 }
 
 export function checkSeed(caller: string, seed: number): void {
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 0x100000000)
     throw new RangeError(`${caller}: seed is ${seed}, expected a whole number from 0 to 2^32 - 1`)
 }

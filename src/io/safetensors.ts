@@ -2,6 +2,7 @@
 // https://huggingface.co/docs/safetensors. The reader is strict: a file that two readers could
 // understand differently is refused.
 
+import { twoTo } from '../math.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
 import { dtypeOf, isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
 
@@ -241,7 +242,7 @@ function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >> 10) & 31
   const fraction = bits & 1023
-  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 0) return sign * fraction * twoTo(-24)
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+  return sign * (1 + fraction / 1024) * twoTo(exponent - 15)
 }

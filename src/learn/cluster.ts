@@ -1,5 +1,6 @@
 // Groups in data without labels: k-means, and mixtures of normal distributions.
 
+import { exp, log, square } from '../math.ts'
 import { defaultGenerator, Generator, normal, uniform } from '../ops/random.ts'
 import { checkFinite, checkWhole, checkWholes, kindOf, misshaped } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
@@ -75,7 +76,7 @@ export function kMeans(x: Tensor | NDArray, k: number, options: KMeansOptions = 
 const squaredDistance = (a: Matrix, i: number, b: Matrix, j: number): number => {
   let sum = 0
   for (let c = 0, p = i * a.columns, q = j * a.columns; c < a.columns; c++, p++, q++)
-    sum += ((a.data[p] as number) - (b.data[q] as number)) ** 2
+    sum += square((a.data[p] as number) - (b.data[q] as number))
   return sum
 }
 
@@ -251,7 +252,7 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
         throw new Error(
           `${op}: the covariance of group ${j} is not positive definite; raise regularization (${regularization}), or take fewer groups than ${k}`,
         )
-      return { logWeight: Math.log(weight / n), mean, factor }
+      return { logWeight: log(weight / n), mean, factor }
     })
   }
   /** ln P of each row, and each group's share of it. */
@@ -259,8 +260,8 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
     const shares = matrix(rows.rows, k)
     const z = new Float64Array(d)
     components.forEach(({ logWeight, mean, factor }, j) => {
-      let constant = logWeight - (d / 2) * Math.log(2 * Math.PI)
-      for (let c = 0; c < d; c++) constant -= Math.log(factor.data[c * (d + 1)] as number)
+      let constant = logWeight - (d / 2) * log(2 * Math.PI)
+      for (let c = 0; c < d; c++) constant -= log(factor.data[c * (d + 1)] as number)
       for (let i = 0; i < rows.rows; i++) {
         for (let c = 0; c < d; c++) z[c] = (rows.data[i * d + c] as number) - (mean[c] as number)
         solveLower(factor, z)
@@ -271,8 +272,8 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
     for (let i = 0; i < rows.rows; i++) {
       const own = row(shares, i)
       const most = Math.max(...own)
-      logs[i] = most + Math.log(own.reduce((sum, log) => sum + Math.exp(log - most), 0))
-      for (let j = 0; j < k; j++) own[j] = Math.exp((own[j] as number) - (logs[i] as number))
+      logs[i] = most + log(own.reduce((sum, log) => sum + exp(log - most), 0))
+      for (let j = 0; j < k; j++) own[j] = exp((own[j] as number) - (logs[i] as number))
     }
     return { logs, shares }
   }
@@ -295,7 +296,7 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
     return rows
   }
   return {
-    weights: tensor(components.map(({ logWeight }) => Math.exp(logWeight))),
+    weights: tensor(components.map(({ logWeight }) => exp(logWeight))),
     means: tensor(components.map(({ mean }) => [...mean])),
     covariances: tensor(Float32Array.from(covariances.data), { shape: [k, d, d] }),
     logLikelihoods,
@@ -307,7 +308,7 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
     },
     sample: (size, source = defaultGenerator()) => {
       checkWhole(`${op}.sample`, 'n', size, 1)
-      const weights = Float64Array.from(components, ({ logWeight }) => Math.exp(logWeight))
+      const weights = Float64Array.from(components, ({ logWeight }) => exp(logWeight))
       const choices = uniform([size], 0, 1, source).data()
       const z = normal([size, d], 0, 1, source).data()
       const out = new Float32Array(size * d)

@@ -1,5 +1,6 @@
 // Data in fewer dimensions: principal components.
 
+import { square } from '../math.ts'
 import { add, sub } from '../ops/elementwise.ts'
 import { linear, matmul } from '../ops/gemm.ts'
 import { float, type Value } from '../ops/input.ts'
@@ -32,7 +33,7 @@ export function pca(x: Tensor | NDArray, components: number): Pca {
   checkWhole('pca', 'components', components, 1, Math.min(data.rows, data.columns))
   const mean = means(data)
   const { values, vectors } = singular(centred(data, mean))
-  const variances = Array.from(values, (value) => value ** 2 / Math.max(1, data.rows - 1))
+  const variances = Array.from(values, (value) => square(value) / Math.max(1, data.rows - 1))
   const total = variances.reduce((sum, variance) => sum + variance, 0)
   const rows = Float32Array.from({ length: components * data.columns })
   for (let i = 0; i < components; i++) {

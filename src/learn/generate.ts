@@ -50,7 +50,7 @@ export function sample(logits: Value, options: SampleOptions = {}): Tensor {
     const shares = softmax(scores)
     // A class stays while the likelier ones have not reached topP: the first always does.
     const reached = sub(cumsum(shares, -1), shares)
-    const weights = topP === 1 ? shares : where(less(reached, Math.max(topP, 2 ** -126)), shares, 0)
+    const weights = topP === 1 ? shares : where(less(reached, Math.max(topP, 1.1754943508222875e-38)), shares, 0)
     const places = multinomial(weights, 1, generator ? { generator } : {})
     return reshape(gather(indices, -1, places), x.shape.slice(0, -1))
   })

@@ -1,5 +1,6 @@
 // Linear and logistic regression by what is known of their minimum, without gradient descent.
 
+import { exp, FLOAT_EPSILON, log, square } from '../math.ts'
 import { normalEquations } from '../ops/solve.ts'
 import { checkFinite, checkFunction, checkWhole, kindOf } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
@@ -51,7 +52,12 @@ export function leastSquares(
 ): LeastSquares {
   const op = 'leastSquares'
   checkOptions(op, options, ['ridge', 'rcond', 'warn'], ['bias'])
-  const { bias: wantsBias = true, ridge = 0, rcond = 2 ** -22, warn = (text: string) => console.warn(text) } = options
+  const {
+    bias: wantsBias = true,
+    ridge = 0,
+    rcond = 2 * FLOAT_EPSILON,
+    warn = (text: string) => console.warn(text),
+  } = options
   for (const [name, value] of Object.entries({ ridge, rcond })) checkFinite(op, name, value, 0)
   checkFunction(op, 'warn', warn)
   const a = samples(op, 'x', x)
@@ -62,7 +68,7 @@ export function leastSquares(
   const f32 = ({ rows, columns, data }: Matrix) => ({ shape: [rows, columns], data: Float32Array.from(data) })
   const fit = normalEquations(f32(a), f32(b), wantsBias, ridge)
   const zeros = () => tensor(new Float32Array(b.columns))
-  if (fit.unexplained.item() > Math.max(WELL_CONDITIONED, rcond ** 2) && fit.weight.data().every(Number.isFinite))
+  if (fit.unexplained.item() > Math.max(WELL_CONDITIONED, rcond * rcond) && fit.weight.data().every(Number.isFinite))
     return { weight: fit.weight, bias: fit.bias ?? zeros(), rank: a.columns, method: 'cholesky' }
 
   const [meanX, meanY] = wantsBias ? [means(a), means(b)] : [new Float64Array(a.columns), new Float64Array(b.columns)]
@@ -137,14 +143,14 @@ export function logisticRegression(
   // Columns of mean 0 and variance 1, whatever their units: W = V / scale, b = c - mean W, and what the ridge weighs is W.
   const mean = wantsBias ? means(given) : new Float64Array(d)
   const moved = centred(given, mean)
-  const scale = means({ ...moved, data: moved.data.map((element) => element ** 2) }).map((s) => Math.sqrt(s) || 1)
+  const scale = means({ ...moved, data: moved.data.map(square) }).map((s) => Math.sqrt(s) || 1)
   const problem: Logistic = {
     a: matrix(n, width, (i, j) => (j < d ? (moved.data[i * d + j] as number) / (scale[j] as number) : 1)),
     y,
     classes,
     ridges: Float64Array.from(
       { length: d * classes },
-      (_, at) => ridge / (scale[Math.floor(at / classes)] as number) ** 2,
+      (_, at) => ridge / square(scale[Math.floor(at / classes)] as number),
     ),
   }
 
@@ -221,12 +227,12 @@ function lossOf({ a, y, classes, ridges }: Logistic, theta: Float64Array): { los
     }
     const most = Math.max(...scores)
     const own = (scores[y[i] as number] as number) - most
-    for (let c = 0; c < classes; c++) scores[c] = Math.exp((scores[c] as number) - most)
+    for (let c = 0; c < classes; c++) scores[c] = exp((scores[c] as number) - most)
     const sum = scores.reduce((total, e) => total + e, 0)
     for (let c = 0; c < classes; c++) scores[c] = (scores[c] as number) / sum
-    loss += Math.log(sum) - own
+    loss += log(sum) - own
   }
-  for (let at = 0; at < ridges.length; at++) loss += ((ridges[at] as number) / 2) * (theta[at] as number) ** 2
+  for (let at = 0; at < ridges.length; at++) loss += ((ridges[at] as number) / 2) * square(theta[at] as number)
   return { loss, shares }
 }
 

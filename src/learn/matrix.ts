@@ -1,5 +1,6 @@
 // Matrices of float64 in JavaScript's memory: factors for problems of some hundred columns.
 
+import { square } from '../math.ts'
 import { kindOf } from '../tensor/checks.ts'
 import { show } from '../tensor/shape.ts'
 import { recording } from '../tensor/tape.ts'
@@ -203,8 +204,8 @@ export function singular(a: Matrix): { values: Float64Array; vectors: Matrix } {
     )
   } else long = Array.from({ length: a.rows }, (_, i) => row(a, i).slice())
   // Products of d terms are no more exact than this share of their sizes; columns below that share of all are 0.
-  const exact = d * 2 ** -52
-  const floor = exact ** 2 * long.reduce((sum, column) => sum + dot(column, column), 0)
+  const exact = d * Number.EPSILON
+  const floor = exact * exact * long.reduce((sum, column) => sum + dot(column, column), 0)
   for (let turned = true, sweep = 0; turned; sweep++) {
     if (sweep === 60) throw new Error('singular: no convergence in 60 sweeps')
     turned = false
@@ -231,7 +232,7 @@ export function singular(a: Matrix): { values: Float64Array; vectors: Matrix } {
   const vectors = matrix(long.length, d)
   found.forEach(({ column, value }, i) => {
     const target = row(vectors, i)
-    if (value ** 2 > floor) target.set(column.map((element) => element / value))
+    if (value * value > floor) target.set(column.map((element) => element / value))
     else complete(vectors, i)
   })
   return { values: Float64Array.from(found, ({ value }) => value), vectors }
@@ -241,7 +242,7 @@ export function singular(a: Matrix): { values: Float64Array; vectors: Matrix } {
 function complete(vectors: Matrix, i: number): void {
   const above = Array.from({ length: i }, (_, j) => row(vectors, j))
   const left = Array.from({ length: vectors.columns }, (_, axis) =>
-    above.reduce((sum, v) => sum - (v[axis] as number) ** 2, 1),
+    above.reduce((sum, v) => sum - square(v[axis] as number), 1),
   )
   const target = row(vectors, i)
   target[left.indexOf(Math.max(...left))] = 1

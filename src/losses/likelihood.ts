@@ -11,6 +11,9 @@ import { sameShape, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/** ln(2 π) / 2. */
+const HALF_LOG_2PI = 0.9189385332046727
+
 export interface KlDivOptions {
   /** As for other losses, or 'batchMean': the sum over the size of the first axis, which is the divergence
    *  itself. Default 'mean', over all elements, as in PyTorch. */
@@ -97,5 +100,5 @@ export function gaussianNll(input: Value, target: Value, variance: Value, option
   )
   const e = sub(x, y)
   const losses = mul(add(expand(log(v), x.shape), div(mul(e, e), v)), 0.5)
-  return reduceBy(full ? add(losses, 0.5 * Math.log(2 * Math.PI)) : losses, options)
+  return reduceBy(full ? add(losses, HALF_LOG_2PI) : losses, options)
 }

@@ -1,5 +1,6 @@
 // Figures of predicted numbers.
 
+import { exp, log } from '../math.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { classAt, type Metric, type MetricInput, noData, pairOf, valuesOf } from './input.ts'
@@ -77,7 +78,8 @@ export class R2Score implements Metric {
     const [p, t] = pairOf('R2Score', prediction, target)
     for (let i = 0; i < t.data.length; i++) {
       const y = t.data[i] as number
-      this.#errors += ((p.data[i] as number) - y) ** 2
+      const error = (p.data[i] as number) - y
+      this.#errors += error * error
       const from = y - this.#mean
       this.#count++
       this.#mean += from / this.#count
@@ -138,8 +140,8 @@ export class Perplexity implements Metric {
       let top = -Infinity
       for (let c = 0; c < classes; c++) top = Math.max(top, p.data[r * classes + c] as number)
       let sum = 0
-      for (let c = 0; c < classes; c++) sum += Math.exp((p.data[r * classes + c] as number) - top)
-      total += Math.log(sum) + top - (p.data[r * classes + label] as number)
+      for (let c = 0; c < classes; c++) sum += exp((p.data[r * classes + c] as number) - top)
+      total += log(sum) + top - (p.data[r * classes + label] as number)
       count++
     }
     this.#total += total
@@ -148,7 +150,7 @@ export class Perplexity implements Metric {
 
   compute(): number {
     if (this.#count === 0) throw noData('Perplexity')
-    return Math.exp(this.#total / this.#count)
+    return exp(this.#total / this.#count)
   }
 
   reset(): void {

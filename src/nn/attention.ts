@@ -1,4 +1,5 @@
 import { currentTrace } from '../core/engine.ts'
+import { cos, pow, sin } from '../math.ts'
 import { additiveMask, attend, checkDropout, checkMask, type Heads, rotary } from '../ops/attention.ts'
 import { clone, reshape } from '../ops/copy.ts'
 import { full, zeros } from '../ops/create.ts'
@@ -333,12 +334,12 @@ export class RotaryEmbedding extends Module {
     const half = dim / 2
     const table = (f: (angle: number) => number) => {
       const values = Float32Array.from({ length: maxLength * half }, (_, i) =>
-        f(Math.floor(i / half) * base ** (-(i % half) / half)),
+        f(Math.floor(i / half) * pow(base, -(i % half) / half)),
       )
       return new Buffer(tensor(values, { shape: [maxLength, half] }), { persistent: false })
     }
-    this.cosines = table(Math.cos)
-    this.sines = table(Math.sin)
+    this.cosines = table(cos)
+    this.sines = table(sin)
   }
 
   forward(input: Value, offset = 0): Tensor {

@@ -1,3 +1,4 @@
+import { FLOAT_EPSILON } from '../math.ts'
 import { ones, zeros } from '../ops/create.ts'
 import { float, type Value } from '../ops/input.ts'
 import { batchNorm, checkMomentum, groupNorm, layerNorm, rmsNorm } from '../ops/norm.ts'
@@ -71,7 +72,7 @@ export class RMSNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: RMSNormOptions = {}) {
     super()
-    const { eps, elementwiseAffine } = settle('nn.RMSNorm', options, { eps: 2 ** -23, elementwiseAffine: true })
+    const { eps, elementwiseAffine } = settle('nn.RMSNorm', options, { eps: FLOAT_EPSILON, elementwiseAffine: true })
     this.normalizedShape = normalizedShapeOf('nn.RMSNorm', normalizedShape)
     checkFinite('nn.RMSNorm', 'eps', eps, 0)
     this.eps = eps

@@ -71,4 +71,4 @@ function ownParameters(module: Module): Tensor[] {
   return module.parameters().filter((parameter) => !inside.has(parameter))
 }
 
-const count = (n: number): string => n.toLocaleString('en-US')
+const count = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',')

@@ -43,7 +43,7 @@ export interface ConvTransposeOptions {
 
 /** A whole number from `least` on that fits the kernels' 32 bits. */
 const isCount = (n: unknown, least: number): boolean =>
-  Number.isInteger(n) && (n as number) >= least && (n as number) < 2 ** 31
+  Number.isInteger(n) && (n as number) >= least && (n as number) < 0x80000000
 
 /** Both numbers of a pair, whole and at least `least`. */
 export function pair(op: string, name: string, value: Pair, least: number): [number, number] {

@@ -69,7 +69,7 @@ interface Counting {
 /** The options that nll and crossEntropy share. */
 function countingOf(op: string, options: NllOptions, classes: number): Counting {
   const { weight, ignoreIndex = -100 } = options
-  if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) >= 2 ** 31)
+  if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) >= 0x80000000)
     throw new RangeError(`${op}: ignoreIndex is ${written(ignoreIndex)}, expected a whole number of 32 bits`)
   const w = weight === undefined ? null : float(op, 'weight', weight)
   if (w && !sameShape(w.shape, [classes])) throw misshaped(op, 'weight', w, `[${classes}], a factor for each class`)

@@ -2,6 +2,7 @@
 
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
+import { FLOAT_EPSILON } from '../math.ts'
 import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
 import { checkOptions, settle } from '../tensor/options.ts'
 import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
@@ -85,7 +86,7 @@ export function layerNorm(x: Value, normalizedShape: Shape, options: NormOptions
  *  x, result: [..., ...normalizedShape]; weight: normalizedShape. torch.nn.functional.rms_norm. */
 export function rmsNorm(x: Value, normalizedShape: Shape, options: RmsNormOptions = {}): Tensor {
   checkOptions('rmsNorm', options, ['weight', 'eps'])
-  return normalizeRows('rmsNorm', x, normalizedShape, options, 2 ** -23)
+  return normalizeRows('rmsNorm', x, normalizedShape, options, FLOAT_EPSILON)
 }
 
 /** x as [n, channels, inner]. */

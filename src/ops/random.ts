@@ -34,7 +34,7 @@ export class Generator {
     const { i32 } = currentEngine('Generator').memory
     const at = this.#storage.address >>> 2
     i32.set(
-      [seed, seed / 2 ** 32, draw, draw / 2 ** 32].map((x) => (Math.floor(x) % 2 ** 32) | 0),
+      [seed, seed / 0x100000000, draw, draw / 0x100000000].map((x) => (Math.floor(x) % 0x100000000) | 0),
       at,
     )
   }
@@ -44,7 +44,7 @@ export class Generator {
     this.#storage.check('Generator')
     const { i32 } = currentEngine('Generator').memory
     const at = this.#storage.address >>> 2
-    return ((i32[at + 2] as number) >>> 0) + ((i32[at + 3] as number) >>> 0) * 2 ** 32
+    return ((i32[at + 2] as number) >>> 0) + ((i32[at + 3] as number) >>> 0) * 0x100000000
   }
 
   get operand() {

@@ -25,10 +25,10 @@ export function randint(shape: Shape, low: number, high: number, generator: Gene
   if (
     !Number.isInteger(low) ||
     !Number.isInteger(high) ||
-    low < -(2 ** 31) ||
-    high > 2 ** 31 ||
+    low < -0x80000000 ||
+    high > 0x80000000 ||
     !(low < high) ||
-    high - low > 2 ** 32 - 1
+    high - low > 0xffffffff
   )
     throw new RangeError(
       `randint: low is ${low} and high is ${high}, expected whole numbers of 32 bits with low < high, less than 2^32 apart`,

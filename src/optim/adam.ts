@@ -22,7 +22,7 @@ type Hyper = { lr: number; beta1: number; beta2: number; eps: number; weightDeca
 type Flags = { amsgrad: boolean; maximize: boolean }
 
 /** The largest that a decay may be: below 1. */
-export const largestBeta = 1 - 2 ** -53
+export const largestBeta = 1 - Number.EPSILON / 2
 
 /** What optimizers with two betas have in common. */
 export const betas = {

@@ -1,5 +1,6 @@
 // Rates that go up and down between bounds, with the momentum going the other way.
 
+import { cos, pow } from '../math.ts'
 import { checkChoice, checkNumber, checkWhole } from '../tensor/checks.ts'
 import type { ParameterGroups } from './optimizer.ts'
 import { type Group, type PerGroup, perGroup, Schedule } from './schedule.ts'
@@ -105,7 +106,7 @@ export class OneCycleLR extends Schedule {
       const start = phases[phase - 1]?.end ?? 0
       const share = (t - start) / (end - start)
       if (annealStrategy === 'linear') return (at(to) - at(from)) * share + at(from)
-      return at(to) + ((at(from) - at(to)) / 2) * (Math.cos(Math.PI * share) + 1)
+      return at(to) + ((at(from) - at(to)) / 2) * (cos(Math.PI * share) + 1)
     }
     this.start(
       {
@@ -176,7 +177,7 @@ export class CyclicLR extends Schedule {
     const byStep = scaleFn ? scaleMode === 'iterations' : mode === 'exp_range'
     const scale =
       scaleFn ??
-      { triangular: () => 1, triangular2: (x: number) => 1 / 2 ** (x - 1), exp_range: (x: number) => gamma ** x }[mode]
+      { triangular: () => 1, triangular2: (x: number) => pow(2, 1 - x), exp_range: (x: number) => pow(gamma, x) }[mode]
     const range = (t: number, low: number, high: number): number => {
       const cycle = Math.floor(1 + t / size)
       const x = 1 + t / size - cycle

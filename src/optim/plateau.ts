@@ -56,7 +56,7 @@ export class ReduceLROnPlateau {
     const { minLr, ...settled } = settle(caller, options, defaults)
     checkChoice(caller, 'mode', settled.mode, ['min', 'max'])
     checkChoice(caller, 'thresholdMode', settled.thresholdMode, ['rel', 'abs'])
-    checkNumber(caller, 'factor', settled.factor, 0, 1 - 2 ** -53)
+    checkNumber(caller, 'factor', settled.factor, 0, 1 - Number.EPSILON / 2)
     for (const name of ['patience', 'cooldown'] as const) checkWhole(caller, name, settled[name], 0)
     for (const name of ['threshold', 'eps'] as const) checkNumber(caller, name, settled[name], 0)
     this.optimizer = optimizer

@@ -4,6 +4,7 @@
 
 import { checkUntraced } from '../core/engine.ts'
 import { written } from '../core/options.ts'
+import { cos, pow } from '../math.ts'
 import { checkNumber, checkWhole, checkWholes, kindOf } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
 import { ParameterGroups } from './optimizer.ts'
@@ -182,7 +183,7 @@ export class StepLR extends Schedule {
     checkNumber(this.caller, 'gamma', gamma, 0)
     this.start({
       rate: (lr, t) => (t === 0 || t % stepSize !== 0 ? lr : lr * gamma),
-      closed: (base, t) => base * gamma ** Math.floor(t / stepSize),
+      closed: (base, t) => base * pow(gamma, Math.floor(t / stepSize)),
     })
   }
 }
@@ -201,9 +202,9 @@ export class MultiStepLR extends Schedule {
     this.start({
       rate(lr, t) {
         const times = places.filter((place) => place === t).length
-        return times === 0 ? lr : lr * gamma ** times
+        return times === 0 ? lr : lr * pow(gamma, times)
       },
-      closed: (base, t) => base * gamma ** places.filter((place) => place <= t).length,
+      closed: (base, t) => base * pow(gamma, places.filter((place) => place <= t).length),
     })
   }
 }
@@ -215,7 +216,7 @@ export class ExponentialLR extends Schedule {
     checkNumber(this.caller, 'gamma', gamma, 0)
     this.start({
       rate: (lr, t) => (t === 0 ? lr : lr * gamma),
-      closed: (base, t) => base * gamma ** t,
+      closed: (base, t) => base * pow(gamma, t),
     })
   }
 }
@@ -272,11 +273,11 @@ export class CosineAnnealingLR extends Schedule {
     const { etaMin = 0 } = options
     checkWhole(this.caller, 'tMax', tMax, 1)
     checkNumber(this.caller, 'etaMin', etaMin, 0)
-    const height = (t: number): number => 1 + Math.cos((Math.PI * t) / tMax)
+    const height = (t: number): number => 1 + cos((Math.PI * t) / tMax)
     this.start({
       rate(lr, t, base) {
         if (t === 0) return lr
-        if ((t - 1 - tMax) % (2 * tMax) === 0) return lr + ((base - etaMin) * (1 - Math.cos(Math.PI / tMax))) / 2
+        if ((t - 1 - tMax) % (2 * tMax) === 0) return lr + ((base - etaMin) * (1 - cos(Math.PI / tMax))) / 2
         return (height(t) / height(t - 1)) * (lr - etaMin) + etaMin
       },
       closed: (base, t) => etaMin + ((base - etaMin) * height(t)) / 2,
@@ -298,7 +299,7 @@ export class CosineAnnealingWarmRestarts extends Schedule {
         let at = tMult === 1 ? t % t0 : t
         let cycle = t0
         for (; at >= cycle; cycle *= tMult) at -= cycle
-        return etaMin + ((base - etaMin) * (1 + Math.cos((Math.PI * at) / cycle))) / 2
+        return etaMin + ((base - etaMin) * (1 + cos((Math.PI * at) / cycle))) / 2
       },
     })
   }
@@ -314,8 +315,8 @@ export class PolynomialLR extends Schedule {
     checkNumber(this.caller, 'power', power, 0)
     const left = (t: number): number => 1 - Math.min(totalIters, t) / totalIters
     this.start({
-      rate: (lr, t) => (t === 0 || t > totalIters ? lr : lr * (left(t) / left(t - 1)) ** power),
-      closed: (base, t) => base * left(t) ** power,
+      rate: (lr, t) => (t === 0 || t > totalIters ? lr : lr * pow(left(t) / left(t - 1), power)),
+      closed: (base, t) => base * pow(left(t), power),
     })
   }
 }

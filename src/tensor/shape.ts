@@ -12,17 +12,20 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return true
 }
 
+/** Elements that can be addressed, and the largest size of an axis: 2^30. */
+const MOST = 0x40000000
+
 export const show = (shape: Shape): string => `[${shape.join(', ')}]`
 
 /** Throws unless every size is a whole number >= 0 and the product can be addressed. */
 export function checkShape(caller: string, shape: unknown): asserts shape is Shape {
   if (!Array.isArray(shape)) throw new TypeError(`${caller}: shape is ${written(shape)}, expected an array of sizes`)
-  const bad = shape.findIndex((size) => !Number.isInteger(size) || size < 0 || size > 2 ** 30)
+  const bad = shape.findIndex((size) => !Number.isInteger(size) || size < 0 || size > MOST)
   if (bad >= 0)
     throw new RangeError(
       `${caller}: shape ${show(shape)} has size ${shape[bad]} at axis ${bad}, expected a whole number from 0 to 2^30`,
     )
-  if (sizeOf(shape) > 2 ** 30)
+  if (sizeOf(shape) > MOST)
     throw new RangeError(`${caller}: shape ${show(shape)} has ${sizeOf(shape)} elements, expected at most 2^30`)
 }
 

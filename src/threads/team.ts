@@ -54,7 +54,7 @@ export function available(asked: number | 'auto'): { threads: number; reason: st
   return { threads: asked, reason: `as asked, on ${all}` }
 }
 
-const LEAST_PAGES = 2 ** 12
+const LEAST_PAGES = 4096
 
 /** Shared memory of so many pages; where nobody wished for them, and they are not to be had at once, half, and so on. */
 export function reserve(pages: number, yielding: boolean): WebAssembly.Memory {
@@ -294,7 +294,7 @@ const costOf = (commands: readonly Command[]): number =>
   commands.reduce((sum, command) => sum + (cutOf(command)?.cost ?? 0), 0)
 
 /** Bytes of operands from which an eager command may be worth the while: telling costs a microsecond, too. */
-const EAGER_BYTES = 2 ** 15
+const EAGER_BYTES = 32768
 
 function bytesOf({ args }: Command): number {
   let bytes = 0
@@ -361,7 +361,7 @@ export class TeamProgram {
   /** Runs it. Throws what a command that refused its data has to say, or that a worker died. */
   run(): void {
     // Numbers of runs wrap around after 2^28: what waited half as long would be taken for a run to come.
-    if (this.#team.runs - this.#stamped > 2 ** 26) this.#stamp()
+    if (this.#team.runs - this.#stamped > 0x4000000) this.#stamp()
     this.#stamped = this.#team.runs
     const outcome = this.#team.run(this.#words.address >>> 2, this.#cost)
     if (outcome === 'done') return

@@ -40,7 +40,7 @@ export class Training<T extends AnyTrain = AnyTrain> {
   /** What is said before the worker listens; null once it does. */
   #unsent: [Request, Transferable[]][] | null = []
   /** Of requests; not those of another that talks to the same worker. */
-  #ids = Math.floor(2 ** 48 * Math.random())
+  #ids = Math.floor(0x1000000000000 * Math.random())
   #run: Promise<unknown> | null = null
   #pausing = false
   #paused = false
@@ -137,7 +137,7 @@ export class Training<T extends AnyTrain = AnyTrain> {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onProgress })
       // What a timer cannot count is for ever.
-      if (this.#unsent && this.#timer === undefined && this.#timeout / PARTS < 2 ** 31 - 1) this.#await()
+      if (this.#unsent && this.#timer === undefined && this.#timeout / PARTS < 0x7fffffff) this.#await()
       this.#send(message(id), transfer)
     })
   }

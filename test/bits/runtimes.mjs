@@ -53,5 +53,6 @@ export function runtimes({ folder, server }) {
     },
     ...inBrowser('chromium', browsers.Chromium),
     ...inBrowser('firefox', browsers.Firefox),
+    webkitgtk: { ...ALONE, train: inPage(browsers.WebKitGTK, 'plain') },
   }
 }

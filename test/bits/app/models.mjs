@@ -11,7 +11,7 @@ export const CHANGED =
   'the bits changed; if that was meant, say so in CHANGELOG.md and run `npm run bits -- --renew`; if not, they are wrong'
 
 /** Numbers in [-1, 1) from a linear congruential generator of its own: the data do not depend on what is tested. */
-function numbers(shape, seed) {
+export function numbers(shape, seed) {
   let state = (seed * 2654435761) >>> 0
   const data = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
@@ -126,7 +126,8 @@ function* arrays(value) {
   else for (const key of Object.keys(value).sort()) yield* arrays(value[key])
 }
 
-async function sha256(parts) {
+/** In hexadecimal digits. */
+export async function sha256(parts) {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0))
   let at = 0
   for (const part of parts) {
@@ -162,13 +163,5 @@ export async function hashes(lanewise, steps) {
     optimizer.dispose()
     step.dispose()
   }
-  return found
-}
-
-/** What a runtime tells `npm run bits`: the hashes, and how many threads were there to the end. */
-export async function bits(lanewise, options) {
-  await lanewise.init(options)
-  const found = { hashes: await hashes(lanewise, STEPS), ...lanewise.threads() }
-  await lanewise.dispose()
   return found
 }
