@@ -41,7 +41,7 @@ export function plan(
   const commands = dropDead(fuse(trace, kept), kept)
   const stages = (schedule ?? alone)(commands)
   const held = new Set<Storage>()
-  const lives = new Map<Storage, { first: number; last: number }>()
+  const lives = new Map<Storage, Life>()
   let time = 0
   const use = (command: Command): void => {
     for (const { role, operand } of operands(command)) {
@@ -94,8 +94,30 @@ function dropDead(commands: readonly Command[], kept: ReadonlySet<Storage>): Com
   return live.reverse()
 }
 
-/** Greedy by size: the largest value first, each at the lowest place that is free while it lives. */
-function layOut(lives: Map<Storage, { first: number; last: number }>): { arena: number; places: Map<Storage, number> } {
+/** The first and the last time at which a value is used. */
+export interface Life {
+  readonly first: number
+  last: number
+}
+
+/** Values up to which the largest come first: that takes the square of their number, 14 ms for 2000 of them. */
+const FEW = 4096
+
+/** Where each value lies, and the bytes of all. */
+interface Layout {
+  readonly arena: number
+  readonly places: Map<Storage, number>
+}
+
+function layOut(lives: ReadonlyMap<Storage, Life>): Layout {
+  return lives.size <= FEW ? layBySize(lives) : layByTime(lives)
+}
+
+const spaceOf = ({ bytes }: Storage): number => Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN)
+
+/** The largest value first, each at the lowest place that is free while it lives: within 1 % of the bytes that live at
+ *  the same time for the networks of bench/. */
+export function layBySize(lives: ReadonlyMap<Storage, Life>): Layout {
   const order = [...lives].sort((a, b) => b[0].bytes - a[0].bytes || a[1].first - b[1].first)
   const placed: { from: number; to: number; first: number; last: number }[] = []
   const places = new Map<Storage, number>()
@@ -107,11 +129,74 @@ function layOut(lives: Map<Storage, { first: number; last: number }>): { arena: 
       if (from + storage.bytes <= other.from) break
       from = Math.max(from, other.to)
     }
-    const to = from + Math.max(ALIGN, Math.ceil(storage.bytes / ALIGN) * ALIGN)
+    const to = from + spaceOf(storage)
     const index = placed.findIndex((other) => other.from > from)
     placed.splice(index < 0 ? placed.length : index, 0, { from, to, first, last })
     places.set(storage, from)
     arena = Math.max(arena, to)
   }
   return { arena, places }
+}
+
+/** In the order in which they come to life, each in the first gap that holds it. A program of so many values unrolls a
+ *  loop, whose values are alike: 0.1 % more bytes than by size for 1000 LSTM cells, in 0.1 instead of 2.1 s. A CNN of 36
+ *  values would take 25 % more. */
+export function layByTime(lives: ReadonlyMap<Storage, Life>): Layout {
+  const coming = [...lives].sort((a, b) => a[1].first - b[1].first)
+  const going = [...lives].sort((a, b) => a[1].last - b[1].last)
+  const places = new Map<Storage, number>()
+  const gaps = new Gaps()
+  let gone = 0
+  for (const [storage, { first }] of coming) {
+    for (let next = going[gone]; next && next[1].last < first; next = going[++gone])
+      gaps.release(places.get(next[0]) as number, spaceOf(next[0]))
+    places.set(storage, gaps.take(spaceOf(storage)))
+  }
+  return { arena: gaps.most, places }
+}
+
+/** What is free below `end`, in order of place; no two touch, and none touches the end. */
+class Gaps {
+  readonly #from: number[] = []
+  readonly #to: number[] = []
+  #end = 0
+  most = 0
+
+  take(size: number): number {
+    const at = this.#from.findIndex((from, i) => (this.#to[i] as number) - from >= size)
+    const from = this.#from[at] ?? this.#end
+    if (at < 0) {
+      this.#end += size
+      this.most = Math.max(this.most, this.#end)
+    } else if (from + size === this.#to[at]) {
+      this.#from.splice(at, 1)
+      this.#to.splice(at, 1)
+    } else this.#from[at] = from + size
+    return from
+  }
+
+  release(from: number, size: number): void {
+    let at = 0
+    for (let high = this.#from.length; at < high; ) {
+      const middle = (at + high) >> 1
+      if ((this.#from[middle] as number) < from) at = middle + 1
+      else high = middle
+    }
+    const to = from + size
+    const joinsBefore = at > 0 && this.#to[at - 1] === from
+    const joinsAfter = this.#from[at] === to
+    if (joinsBefore && joinsAfter) {
+      this.#from.splice(at, 1)
+      this.#to.splice(at - 1, 1)
+    } else if (joinsBefore) this.#to[at - 1] = to
+    else if (joinsAfter) this.#from[at] = from
+    else {
+      this.#from.splice(at, 0, from)
+      this.#to.splice(at, 0, to)
+    }
+    if (this.#to.at(-1) === this.#end) {
+      this.#end = this.#from.pop() as number
+      this.#to.pop()
+    }
+  }
 }

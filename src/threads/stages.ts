@@ -62,8 +62,28 @@ function accesses(command: Command): Access[] {
   })
 }
 
-const collide = (a: Access, b: Access): boolean =>
-  a.storage === b.storage && a.from < b.to && b.from < a.to && (a.writes || b.writes)
+/** What the commands of one thread touch in a stage, so that what another touches is found by its storage: a stage of an
+ *  unrolled loop has thousands of commands. */
+class Touched {
+  readonly #reads = new Map<Storage | null, Map<number, number>>()
+  readonly #writes = new Map<Storage | null, Map<number, number>>()
+
+  add({ storage, from, to, writes }: Access): void {
+    const all = writes ? this.#writes : this.#reads
+    const own = all.get(storage) ?? new Map<number, number>()
+    all.set(storage, own)
+    own.set(from, Math.max(to, own.get(from) ?? 0))
+  }
+
+  /** Whether an access has bytes in common with one of these, and one of the two writes them. */
+  meets({ storage, from, to, writes }: Access): boolean {
+    const overlaps = (own: Map<number, number> | undefined): boolean => {
+      if (own) for (const [start, end] of own) if (start < to && from < end) return true
+      return false
+    }
+    return overlaps(this.#writes.get(storage)) || (writes && overlaps(this.#reads.get(storage)))
+  }
+}
 
 /** The stages of a program. */
 export function stagesOf(commands: readonly Command[], sharing: Sharing): Stage[] {
@@ -89,7 +109,7 @@ export function stagesOf(commands: readonly Command[], sharing: Sharing): Stage[
 /** What one thread does in a stage. */
 interface Hand {
   readonly list: Placed[]
-  readonly touched: Access[]
+  readonly touched: Touched
   cost: number
 }
 
@@ -100,7 +120,7 @@ class Gathered {
 
   constructor({ threads, least }: Sharing) {
     this.#least = least
-    this.#threads = Array.from({ length: threads }, () => ({ list: [], touched: [], cost: 0 }))
+    this.#threads = Array.from({ length: threads }, () => ({ list: [], touched: new Touched(), cost: 0 }))
   }
 
   ended(): Stage[] {
@@ -120,7 +140,7 @@ class Gathered {
     parts.forEach((command, i) => {
       const thread = this.#threads[threads[i] as number] as Hand
       thread.list.push({ command, place })
-      thread.touched.push(...(touches[i] as Access[]))
+      for (const access of touches[i] as Access[]) thread.touched.add(access)
       thread.cost += cost
     })
     return true
@@ -128,9 +148,7 @@ class Gathered {
 
   /** Threads that touch what these accesses must not meet. */
   #needed(own: readonly Access[]): number[] {
-    return this.#threads.flatMap(({ touched }, thread) =>
-      touched.some((a) => own.some((b) => collide(a, b))) ? [thread] : [],
-    )
+    return this.#threads.flatMap(({ touched }, thread) => (own.some((access) => touched.meets(access)) ? [thread] : []))
   }
 
   #idlest(): number {
