@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { zlibAsync } from '@gfx/zopfli'
@@ -17,6 +17,9 @@ const namespaces: Readonly<Record<string, string>> = {
 
 /** Entries that stay imports where others use them. */
 const kept: Readonly<Record<string, string>> = { ...namespaces, index: 'src/index.ts' }
+
+/** The name of the library that a module belongs to. */
+const packageOf = (id: string): string | undefined => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1]
 
 const modules: BuildOptions = {
   target: 'es2022',
@@ -54,6 +57,8 @@ const modules: BuildOptions = {
           { name: 'kernels/base64', test: /src\/kernels\/base64/ },
           // The page of a training in a Worker has these, and not the core.
           { name: 'options', test: /src\/core\/options/, priority: 1 },
+          // Each library is a file, of which only what is used remains.
+          { name: (id) => `lib/${packageOf(id)}`, test: /node_modules/, priority: 1 },
           {
             name: 'core',
             test: /src\/(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers|precision)/,
@@ -125,10 +130,29 @@ const entries: Plugin = {
   },
 }
 
+/** The libraries inside of the package, with their licences, as those ask. */
+const licences: Plugin = {
+  name: 'licences',
+  generateBundle(_, bundle) {
+    const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? Object.keys(file.modules) : []))
+    const names = [...new Set(modules.flatMap((id) => packageOf(id) ?? []))].sort()
+    const parts = names.map((name) => {
+      const folder = resolve(root, 'node_modules', name)
+      const { version, license } = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8'))
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+      if (!file) throw new Error(`${name} has no licence file`)
+      return `## ${name} ${version} (${license})\n\n${readFileSync(resolve(folder, file), 'utf8').trim()}\n`
+    })
+    const source = `# Libraries inside of this package\n\n${parts.join('\n')}`
+    this.emitFile({ type: 'asset', fileName: 'THIRD_PARTY.md', source })
+  },
+}
+
 /** Tests of files, of numbers in JavaScript, of processes or of threads of their own: `--mode threads` changes nothing there. */
 const withoutPrograms = [
   'data',
   'docs',
+  'io/npy',
   'lecture',
   'loader',
   'metrics',
@@ -159,7 +183,7 @@ export default defineConfig(({ mode }) => ({
         plugins: [
           deflatedKernels,
           workerScripts({ 'node/workers.js': './worker.js', 'threads/web.js': './web-worker.js' }),
-          ...(mode === 'production' ? [entries] : []),
+          ...(mode === 'production' ? [entries, licences] : []),
         ],
       }),
   test: {

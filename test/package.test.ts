@@ -35,6 +35,20 @@ test('all that package.json names is there', () => {
   for (const file of ['kernels.wasm', 'kernels-relaxed.wasm']) expect(existsSync(`dist/${file}`)).toBe(true)
 })
 
+test('each library inside is listed with its licence, makes no code and asks for no other', () => {
+  const libraries = readdirSync('dist/lib', { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.js'),
+  )
+  const notice = readFileSync('dist/THIRD_PARTY.md', 'utf8')
+  expect(libraries.length).toBeGreaterThan(0)
+  for (const file of libraries) {
+    const name = file.slice(0, -3)
+    expect(notice).toContain(`\n## ${name} ${pkg.devDependencies[name]} (MIT)\n`)
+    const code = readFileSync(join('dist/lib', file), 'utf8')
+    expect(code, file).not.toMatch(/\beval\(|new Function|\brequire\(|from ["'](?!\.)/)
+  }
+})
+
 test('maps do not repeat the core', () => {
   const files = readdirSync('dist/kernels')
   expect(files.filter((file) => file.endsWith('.map'))).toEqual([])

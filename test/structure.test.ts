@@ -29,7 +29,7 @@ const allowed: Record<string, string[]> = {
   learn: ['tensor', 'ops'],
   optim: ['core', 'tensor'],
   data: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
-  io: ['tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts'],
+  io: ['tensor/checks.ts', 'tensor/shape.ts', 'tensor/types.ts', 'tensor/options.ts', 'fflate'],
   worker: ['tensor/types.ts', 'core/options.ts'],
   node: [
     'index.ts',

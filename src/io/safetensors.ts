@@ -2,14 +2,16 @@
 // https://huggingface.co/docs/safetensors. The reader is strict: a file that two readers could
 // understand differently is refused.
 
-import { twoTo } from '../math.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
-import { dtypeOf, isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
+import { dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
+import { decode, type StoredDType, storedBytes } from './dtypes.ts'
+import { plain } from './source.ts'
 
 const MAX_HEADER = 100_000_000
 const METADATA = '__metadata__'
 
-const sizes: Record<string, number> = { F32: 4, I32: 4, U8: 1, F16: 2, BF16: 2, I64: 8, F64: 8 }
+/** Dtypes by their names in the format, F32, BOOL. */
+const stored = new Map(Object.keys(storedBytes).map((dtype) => [dtype.toUpperCase(), dtype as StoredDType]))
 const names = { f32: 'F32', i32: 'I32', u8: 'U8' } as const
 /** Tensors are written in this order of dtypes, then of names, as the format's own library does. */
 const order = ['F32', 'I32', 'U8']
@@ -83,18 +85,11 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length
 }
 
-/** Reads a file. F16, BF16 and F64 become f32; I64 becomes i32 and must fit. Throws when the file is cut off
+/** Reads a file. F16, BF16 and F64 become f32, BOOL u8; other whole numbers become i32 and must fit. Throws when the file is cut off
  *  or longer than it says, when tensors overlap or leave holes, when sizes do not match shapes, when a name
  *  occurs twice, and for dtypes it does not know. */
 export function readSafetensors(file: Uint8Array | ArrayBuffer): SafetensorsFile {
-  if (!(file instanceof Uint8Array || file instanceof ArrayBuffer)) {
-    throw new TypeError(
-      `readSafetensors: file is ${Object.prototype.toString.call(file).slice(8, -1)}, expected a Uint8Array or an ArrayBuffer`,
-    )
-  }
-  // A plain view, also of Node's Buffer, whose methods differ.
-  const bytes =
-    file instanceof Uint8Array ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength) : new Uint8Array(file)
+  const bytes = plain('readSafetensors', file)
   const { header, start } = readHeader(bytes)
   const data = bytes.subarray(start)
   let metadata: Record<string, string> = {}
@@ -117,7 +112,8 @@ export function readSafetensors(file: Uint8Array | ArrayBuffer): SafetensorsFile
   // No prototype: a tensor may be named __proto__.
   const tensors: Record<string, NDArray> = Object.create(null)
   for (const { name, dtype, shape, begin, end } of entries) {
-    tensors[name] = { shape, data: decode(name, dtype, data.slice(begin, end)) }
+    const refuse = (value: string) => fail(`${name} holds ${value}, expected ${dtype} that fits in 32 bits`)
+    tensors[name] = { shape, data: decode(stored.get(dtype) as StoredDType, data.slice(begin, end), refuse) }
   }
   return { tensors, metadata }
 }
@@ -203,8 +199,8 @@ function checkEntry(name: string, value: unknown): { dtype: string; shape: numbe
     ...rest
   } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const whole = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0
-  if (typeof dtype !== 'string' || !Object.hasOwn(sizes, dtype))
-    fail(`${name} has dtype ${describe(dtype)}, expected one of ${Object.keys(sizes).join(', ')}`)
+  if (typeof dtype !== 'string' || !stored.has(dtype))
+    fail(`${name} has dtype ${describe(dtype)}, expected one of ${[...stored.keys()].join(', ')}`)
   if (!Array.isArray(shape) || !shape.every(whole))
     fail(`${name} has shape ${describe(shape)}, expected an array of whole numbers`)
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole))
@@ -214,35 +210,9 @@ function checkEntry(name: string, value: unknown): { dtype: string; shape: numbe
   // Every factor on the way must fit, as if no later one were 0.
   const bytes = (shape as number[]).reduce(
     (product, size) => (Number.isSafeInteger(product) ? product * size : product),
-    sizes[dtype] as number,
+    storedBytes[stored.get(dtype as string) as StoredDType],
   )
   if (!Number.isSafeInteger(bytes) || end - begin !== bytes)
     fail(`${name} has ${end - begin} bytes, expected ${bytes} for ${dtype} ${show(shape)}`)
   return { dtype, shape, begin, end }
-}
-
-/** `bytes` is a copy of its own, so views of it are aligned. */
-function decode(name: string, dtype: string, bytes: Uint8Array): TypedArray {
-  const { buffer } = bytes
-  if (dtype === 'F32') return new Float32Array(buffer)
-  if (dtype === 'I32') return new Int32Array(buffer)
-  if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer))
-  if (dtype === 'F16') return Float32Array.from(new Uint16Array(buffer), halfToFloat)
-  if (dtype === 'BF16') return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer)
-  if (dtype === 'I64') {
-    return Int32Array.from(new BigInt64Array(buffer as ArrayBuffer), (value) => {
-      if (value !== BigInt.asIntN(32, value)) fail(`${name} holds ${value}, expected 64-bit integers that fit in 32`)
-      return Number(value)
-    })
-  }
-  return bytes
-}
-
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 31
-  const fraction = bits & 1023
-  if (exponent === 0) return sign * fraction * twoTo(-24)
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (1 + fraction / 1024) * twoTo(exponent - 15)
 }

@@ -1,5 +1,16 @@
+import { written } from '../tensor/options.ts'
+
 /** Where data comes from: the same in Node and in a page. */
 export type Source = Uint8Array | ArrayBuffer | Blob | Response
+
+/** A file's bytes in memory as a plain view, also of Node's Buffer, whose methods differ. */
+export function plain(caller: string, file: unknown): Uint8Array {
+  const tag = Object.prototype.toString.call(file).slice(8, -1)
+  if (ArrayBuffer.isView(file) && tag === 'Uint8Array')
+    return new Uint8Array(file.buffer, file.byteOffset, file.byteLength)
+  if (tag === 'ArrayBuffer') return new Uint8Array(file as ArrayBuffer)
+  throw new TypeError(`${caller}: file is ${written(file)}, expected a Uint8Array or an ArrayBuffer`)
+}
 
 /** All bytes of a source; gzipped ones are inflated. */
 export async function bytesFrom(caller: string, source: Source): Promise<Uint8Array> {
@@ -16,9 +27,7 @@ export async function bytesFrom(caller: string, source: Source): Promise<Uint8Ar
 }
 
 async function plainBytes(caller: string, source: Source): Promise<Uint8Array> {
-  // A plain view, also of Node's Buffer, whose methods differ.
-  if (source instanceof Uint8Array) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
-  if (source instanceof ArrayBuffer) return new Uint8Array(source)
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return plain(caller, source)
   if (source instanceof Response) {
     if (!source.ok)
       throw new Error(

@@ -1,6 +1,6 @@
-import { checkOptions } from '../core/options.ts'
+import { checkOptions, written } from '../core/options.ts'
 
-export { checkOptions }
+export { checkOptions, written }
 
 /** Options over their defaults, one for each name; undefined where there is none. Throws for other names, and for what
  *  is true or false by default and came as something else. */
