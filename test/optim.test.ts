@@ -6,7 +6,7 @@ import { numbers } from './helpers/check.ts'
 import { covers } from './helpers/guard.ts'
 
 beforeAll(() => init())
-covers('optimWhole')
+covers('average', 'clip')
 
 const network = (): nn.Sequential => {
   manualSeed(3)

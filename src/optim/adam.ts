@@ -1,5 +1,5 @@
 import type { Operand } from '../core/command.ts'
-import { adam, adamw } from '../core/commands.ts'
+import { adam, adamax, adamw, countNadam, nadam, radam } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
 
@@ -64,5 +64,93 @@ export class Adam extends AdamBase {
 export class AdamW extends AdamBase {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
     super('optim.AdamW', adamw, 0.01, params, options)
+  }
+}
+
+export interface MomentsOptions {
+  lr?: number
+  /** Decay of the mean of gradients, and of what divides it; default [0.9, 0.999]. */
+  betas?: readonly [number, number]
+  /** Added to the denominator. */
+  eps?: number
+  /** Times the parameter, added to the gradient; default 0. */
+  weightDecay?: number
+  /** Climb instead of descend; default false. */
+  maximize?: boolean
+}
+
+export interface NAdamOptions extends MomentsOptions {
+  /** How fast momentum grows; default 0.004. */
+  momentumDecay?: number
+}
+
+type Maximize = { maximize: boolean }
+type Nesterov = Hyper & { momentumDecay: number }
+
+/** Adam with Nesterov momentum. Defaults: lr 2e-3, eps 1e-8. Dozat, 2016. torch.optim.NAdam. */
+export class NAdam extends Optimizer<Nesterov, Maximize> {
+  constructor(params: Params<NAdamOptions>, options: NAdamOptions = {}) {
+    const definition = {
+      name: 'optim.NAdam',
+      defaults: { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, momentumDecay: 4e-3 },
+      flags: { maximize: false },
+      ...betas,
+      states: () => ['exp_avg', 'exp_avg_sq'],
+      counter: 'mu_product',
+    }
+    super(definition, params, options)
+  }
+
+  protected override count({ counters, sizes }: Run, { beta1, beta2, momentumDecay }: Cells<Nesterov>): void {
+    emit(countNadam(counters, beta1, beta2, momentumDecay, sizes[0] as number))
+  }
+
+  protected update({ param, grad, state, counters, sizes }: Run, h: Cells<Nesterov>, { maximize }: Maximize): void {
+    const [m, v] = state as [Operand, Operand]
+    const { lr, beta1, beta2, eps, weightDecay, momentumDecay } = h
+    const sign = Number(maximize)
+    emit(nadam(param, grad, m, v, counters, sizes, lr, beta1, beta2, eps, weightDecay, momentumDecay, sign))
+  }
+}
+
+/** Adam whose rate waits until the mean of squares is reliable. Defaults: lr 1e-3, eps 1e-8. Liu et al., 2020.
+ *  torch.optim.RAdam. */
+export class RAdam extends Optimizer<Hyper, Maximize> {
+  constructor(params: Params<MomentsOptions>, options: MomentsOptions = {}) {
+    const definition = {
+      name: 'optim.RAdam',
+      defaults: { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
+      flags: { maximize: false },
+      ...betas,
+      states: () => ['exp_avg', 'exp_avg_sq'],
+    }
+    super(definition, params, options)
+  }
+
+  protected update({ param, grad, state, counters, sizes }: Run, h: Cells<Hyper>, { maximize }: Maximize): void {
+    const [m, v] = state as [Operand, Operand]
+    const { lr, beta1, beta2, eps, weightDecay } = h
+    emit(radam(param, grad, m, v, counters, sizes, lr, beta1, beta2, eps, weightDecay, Number(maximize)))
+  }
+}
+
+/** Adam with the largest gradient instead of the mean of squares. Defaults: lr 2e-3, eps 1e-8. Kingma, Ba, 2015.
+ *  torch.optim.Adamax. */
+export class Adamax extends Optimizer<Hyper, Maximize> {
+  constructor(params: Params<MomentsOptions>, options: MomentsOptions = {}) {
+    const definition = {
+      name: 'optim.Adamax',
+      defaults: { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
+      flags: { maximize: false },
+      ...betas,
+      states: () => ['exp_avg', 'exp_inf'],
+    }
+    super(definition, params, options)
+  }
+
+  protected update({ param, grad, state, counters, sizes }: Run, h: Cells<Hyper>, { maximize }: Maximize): void {
+    const [m, most] = state as [Operand, Operand]
+    const { lr, beta1, beta2, eps, weightDecay } = h
+    emit(adamax(param, grad, m, most, counters, sizes, lr, beta1, beta2, eps, weightDecay, Number(maximize)))
   }
 }

@@ -1,19 +1,21 @@
-export { Adam, type AdamOptions, AdamW } from './adam.ts'
 export {
   Adadelta,
   type AdadeltaOptions,
   Adagrad,
   type AdagradOptions,
+  RMSprop,
+  type RMSpropOptions,
+} from './adagrad.ts'
+export {
+  Adam,
   Adamax,
+  type AdamOptions,
+  AdamW,
   type MomentsOptions,
   NAdam,
   type NAdamOptions,
   RAdam,
-  RMSprop,
-  type RMSpropOptions,
-  Rprop,
-  type RpropOptions,
-} from './adaptive.ts'
+} from './adam.ts'
 export { ExponentialMovingAverage } from './average.ts'
 export { type ClipGradNormOptions, clipGradNorm, clipGradValue } from './clip.ts'
 export { CyclicLR, type CyclicLROptions, OneCycleLR, type OneCycleLROptions } from './cyclic.ts'
@@ -22,6 +24,7 @@ export { Lion, type LionOptions } from './lion.ts'
 export { Muon, type MuonOptions } from './muon.ts'
 export { Optimizer, type OptimizerState, ParameterGroups } from './optimizer.ts'
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './plateau.ts'
+export { Rprop, type RpropOptions } from './rprop.ts'
 export {
   ChainedScheduler,
   ConstantLR,

@@ -196,7 +196,7 @@ export function strided(ns: number, operands: readonly string[], contiguous: rea
   }
 }
 
-/** Bytes of a parameter's counters: assembly/kernels/optim.ts. */
+/** Bytes of a parameter's counters: assembly/update.ts. */
 const COUNTERS = 24
 
 /** Cut across the stretches of a flat block: `sizes` holds their number, then the elements of each, which begin at

@@ -14,7 +14,7 @@ import {
 
 beforeAll(() => init())
 recordAccuracy('optimizers')
-covers('optimAdaptive', 'optimMatrix')
+covers('adagrad', 'adam', 'lion', 'muon', 'optimizer', 'rprop', 'sgd')
 
 const arrays = fixture('optimizers')
 

@@ -1,17 +1,9 @@
-// What is done to all gradients or all parameters at once: clipping, and averages of weights. Stretches as in
-// optim.ts; here sizes counts elements without padding, and each stretch starts on a multiple of 16 of them. Sums go
+// Gradients held within bounds. Stretches as in assembly/update.ts; here sizes counts elements without padding. Sums go
 // parameter by parameter, so that the result does not depend on where they lie.
 
 import { In, InOut, Ints, Out } from '../abi'
-import { at, loadLanes, mulAdd, storeLanes } from '../simd'
-import { splat } from './optim'
-
-/** Elements that n take in a block. */
-// @ts-ignore: decorator
-@inline
-function padded(n: i32): i32 {
-  return (n + 15) & ~15
-}
+import { at, loadLanes, storeLanes } from '../simd'
+import { padded, splat } from '../update'
 
 /** sums[k] (f64) = Σ |grad|^p of parameter k; p = 1, 2, or Infinity: the largest |grad|. */
 export function gradientPowers(sums: Out, grad: In, sizes: Ints, p: f32): void {
@@ -86,23 +78,5 @@ export function clampGradient(grad: InOut, sizes: Ints, bound: f32): void {
       storeLanes(at(grad, i), f32x4.min(f32x4.max(v128.load(at(grad, i)), low), high), n - i)
     }
     grad = at(grad, padded(n))
-  }
-}
-
-/** average = decay · average + (1 - decay) · param, or param where updates (f64) is 1: the first. */
-export function averageWeights(average: InOut, param: In, updates: In, decay: In, sizes: Ints): void {
-  const first = load<f64>(updates) == 1
-  const keep = splat(load<f64>(decay))
-  const take = splat(1 - load<f64>(decay))
-  const count = load<i32>(sizes)
-  for (let k = 0; k < count; k++) {
-    const n = load<i32>(at(sizes, k + 1))
-    for (let i = 0; i < n; i += 4) {
-      const p = v128.load(at(param, i))
-      const mixed = mulAdd(f32x4.mul(v128.load(at(average, i)), keep), p, take)
-      storeLanes(at(average, i), first ? p : mixed, n - i)
-    }
-    average = at(average, padded(n))
-    param = at(param, padded(n))
   }
 }

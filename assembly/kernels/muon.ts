@@ -1,8 +1,9 @@
-// The parts of Muon around its matrix products (assembly/kernels/gemm.ts): layout and conventions as in optim.ts.
+// The parts of Muon around its matrix products (assembly/kernels/gemm.ts): layout and conventions as in
+// assembly/update.ts.
 
 import { In, InOut, Ints, Out } from '../abi'
 import { at, loadLanes, mulAdd, mulSub, storeLanes } from '../simd'
-import { splat } from './optim'
+import { splat } from '../update'
 
 /** velocity += (1 - momentum) (grad - velocity);  out = nesterov ? grad + momentum (velocity - grad) : velocity. */
 export function muonMomentum(out: Out, grad: In, velocity: InOut, sizes: Ints, momentum: In, nesterov: i32, maximize: i32): void {
