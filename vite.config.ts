@@ -38,7 +38,7 @@ const modules: BuildOptions = {
       'node/workers': 'src/node/workers.ts',
       'node/worker': 'src/node/worker.ts',
       precision: 'src/core/precision.ts',
-      'threads/team': 'src/threads/team.ts',
+      'threads/team': 'src/threads/index.ts',
       'threads/web': 'src/threads/web.ts',
       'threads/web-worker': 'src/threads/web-worker.ts',
       'threads/none': 'src/threads/none.ts',
@@ -61,7 +61,7 @@ const modules: BuildOptions = {
           { name: (id) => `lib/${packageOf(id)}`, test: /node_modules/, priority: 1 },
           {
             name: 'core',
-            test: /src\/(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers|precision)/,
+            test: /src\/(init\.ts|(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers|precision))/,
           },
         ],
       },

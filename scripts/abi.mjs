@@ -113,7 +113,8 @@ const byFamily = families.map((f) => [
 ])
 const list = (items) => items.join(', ')
 const encoder = `// Written by scripts/abi.mjs from the kernels' signatures.
-import { kernel, type Operand } from './command.ts'
+import { kernel } from './command.ts'
+import type { Operand } from './storage.ts'
 
 /** What the core that takes these commands says of itself. */
 export const ABI = ${abi}

@@ -16,7 +16,8 @@ import {
   softplus,
   tanh,
 } from './ops/activation.ts'
-import { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
+import { expand } from './ops/broadcast.ts'
+import { clone, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 import {
   abs,
   add,

@@ -1,11 +1,12 @@
 import './chain.ts'
 
-export { dispose, type InitOptions, init, memoryStats, precision, threads } from './core/engine.ts'
+export { memoryStats } from './core/engine.ts'
 export type { MemoryStats } from './core/memory.ts'
 export type { Precision } from './core/precision.ts'
 export type { Profile, ProfileRow } from './core/profile.ts'
 export { type Dataset, randomSplit, Subset, TensorDataset } from './data/dataset.ts'
 export { DataLoader, type DataLoaderOptions } from './data/loader.ts'
+export { dispose, type InitOptions, init, precision, threads } from './init.ts'
 export type {
   BceOptions,
   CrossEntropyOptions,
@@ -41,6 +42,7 @@ export {
   tanh,
 } from './ops/activation.ts'
 export { type AttentionOptions, type RotaryOptions, rotary, scaledDotProductAttention } from './ops/attention.ts'
+export { expand } from './ops/broadcast.ts'
 export {
   type ConvOptions,
   type ConvOptions1d,
@@ -50,7 +52,7 @@ export {
   convTranspose2d,
   type Pair,
 } from './ops/conv.ts'
-export { clone, expand, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
+export { clone, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
 export { dropout, dropout2d } from './ops/dropout.ts'
 export { einsum } from './ops/einsum.ts'

@@ -2,9 +2,9 @@
 // such commands side by side would compute other bits.
 
 import { afterEach, expect, test } from 'vitest'
-import { dispose, initOn } from '../src/core/engine.ts'
 import * as lw from '../src/index.ts'
 import { losses, nn, optim } from '../src/index.ts'
+import { dispose, initOn } from '../src/init.ts'
 
 afterEach(() => dispose())
 

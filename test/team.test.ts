@@ -7,14 +7,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { fill } from '../src/core/commands.ts'
-import * as engine from '../src/core/engine.ts'
-import { newHeldStorage } from '../src/core/engine.ts'
+import { currentEngine, newHeldStorage } from '../src/core/engine.ts'
 import type { Stage } from '../src/core/plan.ts'
 import type { Storage } from '../src/core/storage.ts'
 import * as lw from '../src/index.ts'
 import { losses, nn, optim } from '../src/index.ts'
+import * as start from '../src/init.ts'
 
-const { init, dispose, threads } = engine
+const { init, dispose, threads } = start
 
 const whole = (storage: Storage) => ({ storage, offset: 0 })
 
@@ -134,7 +134,7 @@ test.skipIf(process.platform !== 'linux')(
   'a worker that dies within a step fails it, and what is left goes on',
   async () => {
     await init({ threads: 2 })
-    const current = engine.currentEngine('test')
+    const current = currentEngine('test')
     const team = current.team as NonNullable<typeof current.team>
     const state = newHeldStorage(64, 'nn.Linear')
     const value = newHeldStorage(64, 'compile')
@@ -168,7 +168,7 @@ test.skipIf(process.platform !== 'linux')(
     ] as const) {
       await dispose()
       await init({ threads: 2 })
-      const again = engine.currentEngine('test')
+      const again = currentEngine('test')
       const fresh = newHeldStorage(64, owner)
       const filler = newHeldStorage(2 ** 26, 'compile')
       const stage: Stage = [
@@ -189,7 +189,7 @@ test.skipIf(process.platform !== 'linux')(
   'when a step fails because a worker died, the others have stopped',
   async () => {
     await init({ threads: 3 })
-    const current = engine.currentEngine('test')
+    const current = currentEngine('test')
     const value = newHeldStorage(64, 'compile')
     const many = newHeldStorage(2 ** 24, 'compile')
     const own = newHeldStorage(2 ** 24, 'compile')

@@ -1,4 +1,4 @@
-import type { Storage } from './storage.ts'
+import type { Operand } from './storage.ts'
 
 /** How a kernel uses a parameter: see assembly/abi.ts. */
 export type Role = 'out' | 'in' | 'inout' | 'scratch' | 'ints' | 'i32' | 'f32'
@@ -7,16 +7,6 @@ export interface Kernel {
   readonly name: string
   readonly opcode: number
   readonly roles: readonly Role[]
-}
-
-/** Bytes that a command reads or writes: `storage` from byte `offset` on. A Tensor is one. */
-export interface Operand {
-  readonly storage: Storage
-  readonly offset: number
-  /** How many, where not to the end of `storage`: they may lie in what follows it, as in the flat block of an optimizer. */
-  readonly bytes?: number
-  /** How many besides lie before `offset`, for a negative stride; default 0. */
-  readonly before?: number
 }
 
 /** One call of a kernel. */

@@ -1,8 +1,8 @@
 // Programs in linear memory: for each command a head word, opcode | words << 16, and a word for each
 // argument; then a head of 0; then the constant integer lists that commands point to.
 
-import type { Command, Operand } from './command.ts'
-import { resolve } from './storage.ts'
+import type { Command } from './command.ts'
+import { type Operand, resolve } from './storage.ts'
 
 const scratch = new Float32Array(1)
 const scratchBits = new Int32Array(scratch.buffer)

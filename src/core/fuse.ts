@@ -1,9 +1,9 @@
 // Relu moves into the product that made its input, when nobody else wants that input. The fused kernel does the same
 // arithmetic in the same order as the pair it replaces, so fusing never changes a bit.
 
-import { type Command, type Operand, operands, reads, writes } from './command.ts'
+import { type Command, operands, reads, writes } from './command.ts'
 import { conv2dArgs, gemmArgs, reluArgs } from './commands.ts'
-import { resolve, type Storage } from './storage.ts'
+import { type Operand, resolve, type Storage } from './storage.ts'
 
 /** gemm or conv2d, then relu of all its result: relu moves into the tiles that are stored. */
 function reluIntoProduct(producer: Command, command: Command): Command | null {

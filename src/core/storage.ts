@@ -1,8 +1,17 @@
-import type { Operand } from './command.ts'
 import type { Memory } from './memory.ts'
 
 /** Owner of the gradients of parameters and other leaves: what a backward makes anew is less to lose than other state. */
 export const GRADIENTS = 'gradients'
+
+/** Bytes that a command reads or writes: `storage` from byte `offset` on. A Tensor is one. */
+export interface Operand {
+  readonly storage: Storage
+  readonly offset: number
+  /** How many, where not to the end of `storage`: they may lie in what follows it, as in the flat block of an optimizer. */
+  readonly bytes?: number
+  /** How many besides lie before `offset`, for a negative stride; default 0. */
+  readonly before?: number
+}
 
 /** A run of bytes in linear memory, shared by the tensors that view it and by the programs that use it.
  *

@@ -1,6 +1,7 @@
 // Losses that compare distributions, or are the negative logarithm of a density.
 
-import { expand, reshape } from '../ops/copy.ts'
+import { expand } from '../ops/broadcast.ts'
+import { reshape } from '../ops/copy.ts'
 import { add, div, exp, greater, log, maximum, mul, sub, where } from '../ops/elementwise.ts'
 import { float, type Value } from '../ops/input.ts'
 import { checkReduction, type LossOptions, pairOf, type Reduction, reduceBy, refuseOutside } from '../ops/loss.ts'

@@ -26,7 +26,7 @@ export function summary(model: Module, ...inputs: InputShape[]): string {
   if (inputs.length > 0) {
     const remove = modules.map(([, module]) =>
       module.registerForwardHook((_, __, output) => {
-        shapes.set(module, [...tensorsIn(output)].map(({ shape }) => show(shape)).join(' '))
+        shapes.set(module, [...tensorsIn<Tensor>(output)].map(({ shape }) => show(shape)).join(' '))
       }),
     )
     try {

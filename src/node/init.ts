@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
-import { type InitOptions, initOn, runningOn } from '../core/engine.ts'
 import { checkOptions, written } from '../core/options.ts'
+import { type InitOptions, initOn, runningOn } from '../init.ts'
 
 export interface NodeInitOptions extends InitOptions {
   /** Whether V8 may join neighbouring 128-bit vectors of the core to 256-bit ones: the same module, the same bits, up

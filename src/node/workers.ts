@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import type { Assignment, Worker as TeamWorker } from '../threads/team.ts'
+import type { Assignment, Worker as TeamWorker } from '../threads/worker.ts'
 
 /** Address of worker.js: the build writes it in the words that bundlers look for. */
 declare const WORKER_SCRIPT: URL

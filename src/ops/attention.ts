@@ -1,9 +1,9 @@
 // Attention of queries to keys, and the rotation of queries and keys by their positions.
 
-import type { Operand } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { panelFloats, productFloats } from '../core/scratch.ts'
+import type { Operand } from '../core/storage.ts'
 import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'

@@ -9,10 +9,10 @@ import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
+import { sumTo } from './broadcast.ts'
 import { reshape } from './copy.ts'
 import { add } from './elementwise.ts'
 import { float, type Value } from './input.ts'
-import { sumTo } from './reduce.ts'
 
 /** One number for both, or [height, width]. */
 export type Pair = number | readonly [number, number]

@@ -3,23 +3,11 @@
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import { written } from '../core/options.ts'
-import { misshaped } from '../tensor/checks.ts'
-import {
-  broadcastStrides,
-  checkAxis,
-  checkShape,
-  mergeAxes,
-  type Shape,
-  sameShape,
-  show,
-  sizeOf,
-  stridesOf,
-} from '../tensor/shape.ts'
+import { checkAxis, checkShape, mergeAxes, type Shape, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { bytesOf, checkDType, type DType, type NDArray } from '../tensor/types.ts'
 import { checked, float } from './input.ts'
-import { sumTo } from './reduce.ts'
 
 /** The same elements under another shape, without copying; one size may be -1: what remains. */
 export function reshape(x: Tensor | NDArray, shape: Shape): Tensor {
@@ -59,27 +47,10 @@ export function clone(x: Tensor | NDArray): Tensor {
 }
 
 /** A copy that reads x with the given strides, of 4-byte elements. */
-function strided(op: string, x: Tensor, shape: Shape, strides: readonly number[]): Tensor {
+export function strided(op: string, x: Tensor, shape: Shape, strides: readonly number[]): Tensor {
   if (bytesOf[x.dtype] !== 4)
     throw new TypeError(`${op}: x is ${x.dtype} ${show(x.shape)}, expected f32 or i32; convert it with .to('f32')`)
   return computed(op, shape, (out) => core.stridedCopy(out, x, mergeAxes(shape, [strides])), x.dtype)
-}
-
-/** x repeated along axes of size 1 and new leading axes. torch.Tensor.expand. */
-export function expand(x: Tensor | NDArray, shape: Shape): Tensor {
-  const a = checked('expand', 'x', x)
-  checkShape('expand', shape)
-  if (sameShape(a.shape, shape)) return record('expand', viewOf(a, shape), [a], [(dy) => dy])
-  const lead = shape.length - a.ndim
-  if (lead < 0 || a.shape.some((size, i) => size !== 1 && size !== shape[i + lead])) {
-    throw misshaped('expand', 'x', a, `one that broadcasts to ${show(shape)}`)
-  }
-  return record(
-    'expand',
-    strided('expand', a, shape, broadcastStrides(a.shape, shape)),
-    [a],
-    [(dy) => sumTo(dy, a.shape)],
-  )
 }
 
 /** The axes in another order: out.shape[i] = x.shape[order[i]]. torch.permute. */

@@ -7,8 +7,8 @@ import { settle } from '../tensor/options.ts'
 import { broadcastShapes, broadcastStrides, mergeAxes, sameShape } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
+import { sumTo } from './broadcast.ts'
 import { float, type Value } from './input.ts'
-import { sumTo } from './reduce.ts'
 
 /** `kernel` on each element; `rule` gives the gradient from that of the result, `dy`. */
 function unary(

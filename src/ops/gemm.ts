@@ -8,10 +8,11 @@ import { misshaped } from '../tensor/checks.ts'
 import { broadcastShapes, broadcastStrides, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
+import { sumTo } from './broadcast.ts'
 import { reshape } from './copy.ts'
 import { mul } from './elementwise.ts'
 import { float, type Value } from './input.ts'
-import { sum, sumTo } from './reduce.ts'
+import { sum } from './reduce.ts'
 
 interface Product {
   transposeA?: boolean

@@ -1,11 +1,11 @@
 // Random draws from a counter-based generator: the same seed gives the same numbers on every engine, and
 // a compiled program draws fresh ones at each run.
 
-import type { Command, Operand } from '../core/command.ts'
+import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import type { Engine } from '../core/engine.ts'
 import { checkUntraced, currentEngine, emit, newHeldStorage, withScratch, withTrace } from '../core/engine.ts'
-import { releaseWith, type Storage } from '../core/storage.ts'
+import { type Operand, releaseWith, type Storage } from '../core/storage.ts'
 import type { Shape } from '../tensor/shape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 

@@ -7,11 +7,11 @@ import { emit, withScratch } from '../core/engine.ts'
 import { panelFloats, productFloats } from '../core/scratch.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor, viewOf } from '../tensor/tensor.ts'
+import { sumTo } from './broadcast.ts'
 import { zeros } from './create.ts'
 import { add } from './elementwise.ts'
 import { linear, product } from './gemm.ts'
 import { select } from './part.ts'
-import { sumTo } from './reduce.ts'
 
 /** tanh or relu of one gate; i, f, g, o; r, z, n. */
 export type RecurrentKind = 'tanh' | 'relu' | 'lstm' | 'gru'

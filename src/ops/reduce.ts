@@ -4,10 +4,11 @@ import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import { checkFinite, checkNumber, checkWhole } from '../tensor/checks.ts'
 import { checkOptions, settle } from '../tensor/options.ts'
-import { broadcastShapes, checkAxis, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { broadcastShapes, checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor, viewOf } from '../tensor/tensor.ts'
-import { expand, reshape } from './copy.ts'
+import { expand, sumOver } from './broadcast.ts'
+import { reshape } from './copy.ts'
 import { abs, add, div, equal, exp, less, log, mul, neg, notEqual, pow, sqrt, sub, where } from './elementwise.ts'
 import { float, type Value } from './input.ts'
 
@@ -27,36 +28,13 @@ function axesOf(op: string, rank: number, axis: ReduceOptions['axis']): number[]
   return axes.sort((a, b) => a - b)
 }
 
-/** x without gradient, summed over the given axes times scale, which keep size 1. */
-function reduced(op: string, x: Tensor, axes: readonly number[], scale: number): Tensor {
-  const shape = [...x.shape]
-  let result = x
-  let factor = scale
-  // Runs of neighbouring axes, the last first: each is the middle of [outer, size, inner].
-  for (let end = axes.length; end > 0; ) {
-    let start = end - 1
-    while (start > 0 && axes[start - 1] === (axes[start] as number) - 1) start--
-    const first = axes[start] as number
-    const last = axes[end - 1] as number
-    const outer = sizeOf(shape.slice(0, first))
-    const size = sizeOf(shape.slice(first, last + 1))
-    const inner = sizeOf(shape.slice(last + 1))
-    for (let i = first; i <= last; i++) shape[i] = 1
-    const out = computed(op, [...shape], (out) => core.sum(out, result, factor, outer, size, inner))
-    result = out
-    factor = 1
-    end = start
-  }
-  return result
-}
-
 function sumScaled(op: string, x: Tensor, options: ReduceOptions, scale: (count: number) => number): Tensor {
   const { axis, keepDim } = settle(op, options, { axis: undefined, keepDim: false })
   const axes = axesOf(op, x.ndim, axis)
   const factor = scale(axes.reduce((count, a) => count * (x.shape[a] as number), 1))
   const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size))
   const shape = keepDim ? kept : x.shape.filter((_, i) => !axes.includes(i))
-  const sums = axes.length > 0 ? reduced(op, x, axes, factor) : null
+  const sums = axes.length > 0 ? sumOver(op, x, axes, factor) : null
   // No axis at all: every element is its own sum.
   const out = sums ? viewOf(sums, shape) : scaled(op, x, factor)
   return record(
@@ -85,14 +63,6 @@ export function sum(x: Value, options: ReduceOptions = {}): Tensor {
 /** Mean of x over `axis`; NaN over no elements. */
 export function mean(x: Value, options: ReduceOptions = {}): Tensor {
   return sumScaled('mean', float('mean', 'x', x), options, (count) => 1 / count)
-}
-
-/** The gradient of a value that was broadcast from `shape`: summed over the axes that were. */
-export function sumTo(dy: Tensor, shape: Shape): Tensor {
-  if (sameShape(dy.shape, shape)) return dy
-  const lead = dy.ndim - shape.length
-  const axes = dy.shape.flatMap((size, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : []))
-  return viewOf(reduced('sum', dy, axes, 1), shape)
 }
 
 /** The largest element along `axis`, and the index of the first one; NaN counts as the largest. The

@@ -1,10 +1,11 @@
 // Gradients divided by the root of a sum or mean of their squares.
 
-import type { Operand } from '../core/command.ts'
 import { adadelta, adagrad, rmsprop } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import type { Operand } from '../core/storage.ts'
 import { largestBeta } from './adam.ts'
-import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
+import type { Params } from './definition.ts'
+import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 interface CommonOptions {
   /** Added to the denominator. */

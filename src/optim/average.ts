@@ -1,7 +1,6 @@
-import type { Operand } from '../core/command.ts'
 import { averageWeights, copy, countSteps } from '../core/commands.ts'
 import { checkUntraced, currentEngine, emit, newHeldStorage } from '../core/engine.ts'
-import { releaseWith, type Storage, untie } from '../core/storage.ts'
+import { type Operand, releaseWith, type Storage, untie } from '../core/storage.ts'
 import { checkNumber } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'

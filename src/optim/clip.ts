@@ -1,7 +1,6 @@
-import type { Operand } from '../core/command.ts'
 import { clampGradient, gradientPowers, normOfPowers, scaleToNorm } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import type { Storage } from '../core/storage.ts'
+import type { Operand, Storage } from '../core/storage.ts'
 import { checkNumber, unexpected } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'

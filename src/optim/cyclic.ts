@@ -2,7 +2,7 @@
 
 import { cos, pow } from '../math.ts'
 import { checkChoice, checkNumber, checkWhole } from '../tensor/checks.ts'
-import type { ParameterGroups } from './optimizer.ts'
+import type { ParameterGroups } from './parameters.ts'
 import { type Group, type PerGroup, perGroup, Schedule } from './schedule.ts'
 
 /** Bounds of the momentum of each group; null where it does not cycle. `names`: what an optimizer may have as such. */

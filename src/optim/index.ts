@@ -22,7 +22,8 @@ export { CyclicLR, type CyclicLROptions, OneCycleLR, type OneCycleLROptions } fr
 export { LBFGS, type LBFGSOptions } from './lbfgs.ts'
 export { Lion, type LionOptions } from './lion.ts'
 export { Muon, type MuonOptions } from './muon.ts'
-export { Optimizer, type OptimizerState, ParameterGroups } from './optimizer.ts'
+export { Optimizer } from './optimizer.ts'
+export { type OptimizerState, ParameterGroups } from './parameters.ts'
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './plateau.ts'
 export { Rprop, type RpropOptions } from './rprop.ts'
 export {

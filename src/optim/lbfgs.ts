@@ -3,7 +3,9 @@ import { written } from '../core/options.ts'
 import { faultsOf } from '../tensor/state.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import { ParameterGroups, type ParamGroup, type Params } from './optimizer.ts'
+import type { Params } from './definition.ts'
+import type { ParamGroup } from './group.ts'
+import { ParameterGroups } from './parameters.ts'
 
 export interface LBFGSOptions {
   /** Length of a step along the direction, or the first length that the line search tries; default 1. */

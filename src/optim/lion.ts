@@ -1,8 +1,9 @@
-import type { Operand } from '../core/command.ts'
 import { countSteps, lion } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
+import type { Operand } from '../core/storage.ts'
 import { betas } from './adam.ts'
-import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
+import type { Params } from './definition.ts'
+import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface LionOptions {
   /** Default 1e-4: about a tenth of what suits AdamW. */

@@ -1,10 +1,11 @@
-import type { Operand } from '../core/command.ts'
 import { countSteps, gemm, mixInto, muonMomentum, muonStep, normalize } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { gemmBytes } from '../core/scratch.ts'
+import type { Operand } from '../core/storage.ts'
 import { checkChoice, checkWhole, misshaped } from '../tensor/checks.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
+import type { Params } from './definition.ts'
+import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface MuonOptions {
   /** Default 1e-3. */

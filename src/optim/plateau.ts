@@ -3,7 +3,7 @@
 import { checkChoice, checkNumber, checkWhole, kindOf } from '../tensor/checks.ts'
 import { settle } from '../tensor/options.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import type { ParameterGroups } from './optimizer.ts'
+import type { ParameterGroups } from './parameters.ts'
 import { checkOptimizer, checkState, type Group, type PerGroup, perGroup, type ScheduleState } from './schedule.ts'
 
 export interface ReduceLROnPlateauOptions {

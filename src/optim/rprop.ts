@@ -1,7 +1,8 @@
-import type { Operand } from '../core/command.ts'
 import { rprop } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
+import type { Operand } from '../core/storage.ts'
+import type { Params } from './definition.ts'
+import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface RpropOptions {
   /** Size of the first step; default 0.01. */

@@ -7,7 +7,7 @@ import { written } from '../core/options.ts'
 import { cos, pow } from '../math.ts'
 import { checkNumber, checkWhole, checkWholes, kindOf } from '../tensor/checks.ts'
 import { checkOptions } from '../tensor/options.ts'
-import { ParameterGroups } from './optimizer.ts'
+import { ParameterGroups } from './parameters.ts'
 
 export interface Group {
   lr: number

@@ -1,6 +1,7 @@
 import { sgd } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { type Cells, Optimizer, type Params, type Run } from './optimizer.ts'
+import type { Params } from './definition.ts'
+import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface SGDOptions {
   lr: number

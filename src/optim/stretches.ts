@@ -1,5 +1,4 @@
-import type { Operand } from '../core/command.ts'
-import type { Storage } from '../core/storage.ts'
+import type { Operand, Storage } from '../core/storage.ts'
 import { kindOf } from '../tensor/checks.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { paddedBytes } from './flat.ts'

@@ -207,7 +207,7 @@ function copyIn(to: Tensor, from: Input): void {
 function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[], profile: boolean): Entry {
   const engine = currentEngine('compile')
   const commands = new Trace()
-  const records = gradRecords(commands)
+  const records = gradRecords<Tensor>(commands)
   // The trace computes nothing: until a run succeeds, leaves keep the gradients they had.
   const restore = (): void => {
     for (const [leaf, { before }] of records) leaf.grad = before
@@ -222,7 +222,7 @@ function trace(fn: (...inputs: Tensor[]) => unknown, given: readonly Input[], pr
       // over the input's, or leaves them alone where no command reads them.
       const isInput = (output: Tensor) => inputs.some(({ storage }) => storage === output.storage)
       const result = replaceTensors(returned, (output) => (isInput(output) ? copyOf(output) : output))
-      const results = [...new Set(tensorsIn(result))].filter(({ storage }) => storage.planned)
+      const results = [...new Set(tensorsIn<Tensor>(result))].filter(({ storage }) => storage.planned)
       const kept = new Map<Storage, number>()
       for (const { storage } of results) kept.set(storage, (kept.get(storage) ?? 0) + 1)
       // Reading gradients here must not be recorded.

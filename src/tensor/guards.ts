@@ -3,7 +3,6 @@
 // all of it still holds. Rare changes bump one counter, so that a step checks a single number.
 
 import { currentTrace, type Trace } from '../core/engine.ts'
-import type { Tensor } from './tensor.ts'
 
 let version = 0
 
@@ -29,17 +28,22 @@ export function guardState(owner: object, value: () => unknown): void {
   trace.guards.push(() => value() === expected)
 }
 
+/** What has a gradient: a Tensor, which is made of this and more. */
+interface Leaf {
+  grad: Leaf | null
+}
+
 /** What a trace did with the gradients of leaves. */
-export interface GradRecord {
+export interface GradRecord<T extends Leaf> {
   /** The gradient before the trace. */
-  readonly before: Tensor | null
+  readonly before: T | null
   /** Whether the trace looked at the gradient before it set one: then null or not matters. */
   readonly read: boolean
 }
 
-const records = new WeakMap<Trace, Map<Tensor, GradRecord>>()
+const records = new WeakMap<Trace, Map<Leaf, GradRecord<Leaf>>>()
 
-export function observeGrad(leaf: Tensor, before: Tensor | null, assigned: boolean): void {
+export function observeGrad(leaf: Leaf, before: Leaf | null, assigned: boolean): void {
   const trace = currentTrace()
   if (!trace) return
   const leaves = gradRecords(trace)
@@ -47,8 +51,8 @@ export function observeGrad(leaf: Tensor, before: Tensor | null, assigned: boole
 }
 
 /** The leaves whose gradients the trace read or set. */
-export function gradRecords(trace: Trace): Map<Tensor, GradRecord> {
+export function gradRecords<T extends Leaf = Leaf>(trace: Trace): Map<T, GradRecord<T>> {
   const leaves = records.get(trace) ?? new Map()
   records.set(trace, leaves)
-  return leaves
+  return leaves as Map<T, GradRecord<T>>
 }

@@ -6,18 +6,7 @@ import { add, checkFinite, fill } from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { currentTrace, emit, type Trace } from '../core/engine.ts'
 import { sameShape, show } from './shape.ts'
-import { empty, gradientOf, type Tensor } from './tensor.ts'
-
-/** From ∂loss/∂result to ∂loss/∂input, of the input's shape. */
-export type GradientRule = (dy: Tensor) => Tensor
-
-export interface Node {
-  readonly name: string
-  readonly order: number
-  readonly inputs: readonly Tensor[]
-  /** One for each input; null where an input has no gradient (indices). null as a whole once used. */
-  rules: readonly (GradientRule | null)[] | null
-}
+import { empty, type GradientRule, gradientOf, type Node, type Tensor } from './tensor.ts'
 
 let made = 0
 let enabled = true

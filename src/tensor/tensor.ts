@@ -1,12 +1,11 @@
-import type { Command, Operand } from '../core/command.ts'
+import type { Command } from '../core/command.ts'
 import { copy } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage, newStorage } from '../core/engine.ts'
-import { GRADIENTS, releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
+import { GRADIENTS, type Operand, releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
 import { guardState, observeGrad, touchState } from './guards.ts'
 import { checkOptions } from './options.ts'
 import { keep, track } from './scope.ts'
 import { checkShape, type Shape, show, sizeOf } from './shape.ts'
-import type { Node } from './tape.ts'
 import {
   bytesOf,
   checkDType,
@@ -17,6 +16,18 @@ import {
   type NDArray,
   type TypedArray,
 } from './types.ts'
+
+/** From ∂loss/∂result to ∂loss/∂input, of the input's shape. */
+export type GradientRule = (dy: Tensor) => Tensor
+
+/** What an op leaves behind its result: the tape (tape.ts) is made of these. */
+export interface Node {
+  readonly name: string
+  readonly order: number
+  readonly inputs: readonly Tensor[]
+  /** One for each input; null where an input has no gradient (indices). null as a whole once used. */
+  rules: readonly (GradientRule | null)[] | null
+}
 
 /** A contiguous array in the core's memory, of any number of axes.
  *

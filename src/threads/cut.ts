@@ -1,7 +1,8 @@
 // Ways to cut a command into parts: along an argument that counts rows or elements, along channels, along the first axis of
 // strided operands, across the stretches of a flat block. A part is a command of the same kernel on parts of the operands.
 
-import type { Command, Operand } from '../core/command.ts'
+import type { Command } from '../core/command.ts'
+import type { Operand } from '../core/storage.ts'
 import { type NumberName, signatures } from './signatures.ts'
 
 type Arg = Command['args'][number]

@@ -1,6 +1,6 @@
 // Places without workers: edge runtimes.
 
-import type { Worker } from './team.ts'
+import type { Worker } from './worker.ts'
 
 /** One: there is no telling. */
 export const cores = (): number => 1

@@ -2,8 +2,9 @@
 // convolution, elements of an update. What a kernel computes of a row or an element does not depend on how many it is
 // given, so parts compute the bits of the whole.
 
-import type { Command, Operand } from '../core/command.ts'
+import type { Command } from '../core/command.ts'
 import { COLUMN_ROWS, Geometry, SUMMED_ELEMENTS, SUMMED_ROWS } from '../core/commands.ts'
+import type { Operand } from '../core/storage.ts'
 import { Args, along, byChannel, type Cut, each, flat, LINES, type Rule, reach, strided } from './cut.ts'
 
 /** Nanoseconds of a multiplication and an addition in a product: 40 GFLOP/s. */

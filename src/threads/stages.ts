@@ -1,9 +1,9 @@
 // From the commands of a program to stages: commands are cut into parts, and what follows joins the stage before as long
 // as each part depends on one other at most, which the same thread has done.
 
-import { type Command, type Operand, operands, reads, writes } from '../core/command.ts'
+import { type Command, operands, reads, writes } from '../core/command.ts'
 import type { Placed, Stage } from '../core/plan.ts'
-import { resolve, type Storage } from '../core/storage.ts'
+import { type Operand, resolve, type Storage } from '../core/storage.ts'
 import { cutOf } from './rules.ts'
 
 /** Bytes that a command of the stage touches. */

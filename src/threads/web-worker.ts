@@ -1,7 +1,7 @@
 // The script of a worker of a page.
 
-import type { Assignment } from './team.ts'
 import { work } from './work.ts'
+import type { Assignment } from './worker.ts'
 
 declare const self: {
   onmessage: ((event: { data: Assignment }) => void) | null

@@ -1,6 +1,6 @@
 // Workers of a page.
 
-import type { Assignment, Worker as TeamWorker } from './team.ts'
+import type { Assignment, Worker as TeamWorker } from './worker.ts'
 
 /** Address of web-worker.js: the build writes it in the words that bundlers look for. */
 declare const WORKER_SCRIPT: URL

@@ -1,8 +1,8 @@
 // What a worker does: an instance of the core over the memory of all, and a part in every run until the end.
 
 import type { Core } from '../core/module.ts'
-import type { Assignment } from './team.ts'
 import { serve } from './walk.ts'
+import type { Assignment } from './worker.ts'
 
 /** Serves until the team ends; `ready` is called when it begins. */
 export async function work(

@@ -3,17 +3,17 @@
 
 import { setFlagsFromString } from 'node:v8'
 import { vi } from 'vitest'
-import type * as engine from '../../src/core/engine.ts'
 import type { Precision } from '../../src/core/precision.ts'
+import type * as start from '../../src/init.ts'
 
 const { MODE } = (import.meta as unknown as { env: { MODE: string } }).env
 const wide = MODE.startsWith('wide')
 const precision: Precision = MODE.endsWith('fast') ? 'fast' : 'reproducible'
 
 if (wide) setFlagsFromString('--experimental-wasm-revectorize')
-vi.mock('../../src/core/engine.ts', async (original) => {
-  const real = await original<typeof engine>()
-  const init = (options: engine.InitOptions = {}) => {
+vi.mock('../../src/init.ts', async (original) => {
+  const real = await original<typeof start>()
+  const init = (options: start.InitOptions = {}) => {
     // Tests that bring a core bring the reproducible one; some bring no options at all.
     const given = options?.wasm || typeof options !== 'object' || !options ? options : { precision, ...options }
     return real.initOn({ tileColumns: wide ? 16 : 8 }, given)

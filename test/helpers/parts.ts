@@ -2,9 +2,9 @@
 // the whole, or refuse what it refuses. A part sees and keeps nothing but the bytes that it says it needs: the others
 // hold a NaN meanwhile.
 
-import { type Command, type Operand, operands, writes } from '../../src/core/command.ts'
+import { type Command, operands, writes } from '../../src/core/command.ts'
 import { Engine } from '../../src/core/engine.ts'
-import { resolve, Storage } from '../../src/core/storage.ts'
+import { type Operand, resolve, Storage } from '../../src/core/storage.ts'
 import { partsOf } from '../../src/threads/stages.ts'
 
 /** Kernels that were cut, and into how many parts. */

@@ -3,18 +3,18 @@
 // thread, see parts.ts.
 
 import { vi } from 'vitest'
-import type * as engine from '../../src/core/engine.ts'
+import type * as start from '../../src/init.ts'
 import './parts.ts'
 
 /** What is no object goes on as it is: it should be refused. */
-const withThreads = (options: engine.InitOptions): engine.InitOptions =>
+const withThreads = (options: start.InitOptions): start.InitOptions =>
   typeof options === 'object' && options !== null ? { threads: 3, ...options } : options
 
-vi.mock('../../src/core/engine.ts', async (original) => {
-  const real = await original<typeof engine>()
+vi.mock('../../src/init.ts', async (original) => {
+  const real = await original<typeof start>()
   return {
     ...real,
-    init: (options: engine.InitOptions = {}) =>
+    init: (options: start.InitOptions = {}) =>
       real.initOn({ tileColumns: 8, leastPart: 1, eagerAlone: true }, withThreads(options)),
   }
 })
