@@ -93,7 +93,8 @@ test('a program carries what it uses of a namespace, and the methods of Tensor',
   const files = await loaded(
     "import { compile, init, losses, nn, optim } from 'lanewise'; globalThis.used = [compile, init, losses.mse, nn.Linear, optim.SGD]",
   )
-  const code = files.join('')
+  // Without the core in base64, where any three letters may stand.
+  const code = files.join('').replaceAll(/[\w+/=]{1000,}/g, '')
   const named = (...names: string[]) => names.filter((name) => code.includes(name))
   // logSumExp is a method of Tensor: dist/index.js, which makes ops methods, has an effect by itself.
   expect(named('nn.Linear', 'optim.SGD', 'logSumExp')).toEqual(['nn.Linear', 'optim.SGD', 'logSumExp'])
