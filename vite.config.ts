@@ -56,12 +56,12 @@ const modules: BuildOptions = {
         groups: [
           { name: 'kernels/base64', test: /src\/kernels\/base64/ },
           // The page of a training in a Worker has these, and not the core.
-          { name: 'options', test: /src\/core\/options/, priority: 1 },
+          { name: 'checks', test: /src\/checks/, priority: 1 },
           // Each library is a file, of which only what is used remains.
           { name: (id) => `lib/${packageOf(id)}`, test: /node_modules/, priority: 1 },
           {
             name: 'core',
-            test: /src\/(init\.ts|(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers|precision))/,
+            test: /src\/((start|math)\.ts|(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers|precision))/,
           },
         ],
       },

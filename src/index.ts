@@ -6,7 +6,6 @@ export type { Precision } from './core/precision.ts'
 export type { Profile, ProfileRow } from './core/profile.ts'
 export { type Dataset, randomSplit, Subset, TensorDataset } from './data/dataset.ts'
 export { DataLoader, type DataLoaderOptions } from './data/loader.ts'
-export { dispose, type InitOptions, init, precision, threads } from './init.ts'
 export type {
   BceOptions,
   CrossEntropyOptions,
@@ -148,6 +147,7 @@ export { bernoulli, type MultinomialOptions, multinomial, permutation, randint }
 export { logSoftmax, softmax } from './ops/softmax.ts'
 export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'
+export { dispose, type InitOptions, init, precision, threads } from './start.ts'
 export { type Compiled, type CompileOptions, compile, type Input } from './tensor/compile.ts'
 export { scope } from './tensor/scope.ts'
 export { type BackwardOptions, backward, noGrad } from './tensor/tape.ts'

@@ -11,8 +11,8 @@ const checkedIn = (): Record<string, string> => JSON.parse(readFileSync('test/bi
 async function train(steps: number, tileColumns: 8 | 16, threads: number): Promise<Record<string, string>> {
   vi.resetModules()
   // Under test:threads and test:wide init is another.
-  vi.doUnmock('../src/init.ts')
-  const { dispose, initOn, threads: running } = await import('../src/init.ts')
+  vi.doUnmock('../src/start.ts')
+  const { dispose, initOn, threads: running } = await import('../src/start.ts')
   const machine = { tileColumns, ...(process.env.MODE === 'threads' ? { leastPart: 1 } : {}) }
   await initOn(machine, { threads })
   const found = await hashes(await import('../src/index.ts'), steps)

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { written } from '../src/checks.ts'
 import {
   DataLoader,
   type DataLoaderOptions,
@@ -438,7 +439,7 @@ describe('randomSplit', () => {
 
   test.each([-1, 0.5, 2 ** 32, Number.NaN, '7'])('refuses the seed %s', (seed) => {
     expect(() => randomSplit(numbered(10), undefined, { seed: seed as number })).toThrow(
-      new RegExp(`^randomSplit: seed is ${seed}, expected a whole number from 0 to 2\\^32 - 1`),
+      new RegExp(`^randomSplit: seed is ${written(seed)}, expected a whole number from 0 to 2\\^32 - 1`),
     )
   })
 
@@ -618,13 +619,13 @@ describe('DataLoader', () => {
 
   test.each([0, -1, 1.5, Number.NaN, Infinity, '32', null])('refuses the batch size %s', (batchSize) => {
     expect(() => load(5, { batchSize: batchSize as number })).toThrow(
-      new RegExp(`^DataLoader: batchSize is ${batchSize}, expected a whole number >= 1`),
+      new RegExp(`^DataLoader: batchSize is ${written(batchSize)}, expected a whole number >= 1`),
     )
   })
 
   test.each([-1, 0.5, 2 ** 32, Number.NaN, '7'])('refuses the seed %s', (seed) => {
     expect(() => load(5, { seed: seed as number })).toThrow(
-      new RegExp(`^DataLoader: seed is ${seed}, expected a whole number from 0 to 2\\^32 - 1`),
+      new RegExp(`^DataLoader: seed is ${written(seed)}, expected a whole number from 0 to 2\\^32 - 1`),
     )
   })
 

@@ -269,12 +269,12 @@ describe('after init', () => {
     [
       'a negative rate',
       () => new optim.Adam([x()], { lr: -1 }),
-      /^optim.Adam: lr is -1, expected a number from 0 to Infinity/,
+      /^optim.Adam: lr is -1, expected a finite number >= 0/,
     ],
     [
       'a beta',
       () => new optim.AdamW([x()], { betas: [1, 0.9] }),
-      /^optim.AdamW: beta1 is 1, expected a number from 0 to/,
+      /^optim.AdamW: beta1 is 1, expected a finite number from 0 to/,
     ],
     [
       'a parameter twice',

@@ -118,7 +118,7 @@ describe('leastSquares', () => {
     expect(() => leastSquares(tensor([[1], [Number.NaN]]), x)).toThrow(
       'leastSquares: x is NaN at [1, 0], expected finite numbers',
     )
-    expect(() => leastSquares(x, x, { ridge: -1 })).toThrow('leastSquares: ridge is -1, expected a number >= 0')
+    expect(() => leastSquares(x, x, { ridge: -1 })).toThrow('leastSquares: ridge is -1, expected a finite number >= 0')
     expect(() => leastSquares(tensor([[1], [2]], { requiresGrad: true }), x)).toThrow(
       'leastSquares: x requires a gradient',
     )
@@ -323,7 +323,7 @@ describe('groups', () => {
     expect(() => gaussianMixture(x, 2, { labels: tensor([0, 1]) } as never)).toThrow(
       'gaussianMixture: labels are object, expected an array of 2 groups',
     )
-    expect(() => kMeans(x, 1, { generator: 5 } as never)).toThrow('kMeans: generator is number, expected a Generator')
+    expect(() => kMeans(x, 1, { generator: 5 } as never)).toThrow('kMeans: generator is 5, expected a Generator')
     const fit = pca(x, 2)
     expect(() => fit.transform(tensor([[1]]))).toThrow('pca.transform: x has shape [1, 1], expected [..., 2]')
     expect(() => pca(x, 1).inverse(x)).toThrow('pca.inverse: z has shape [2, 2], expected [..., 1]')
@@ -380,7 +380,9 @@ describe('sample', () => {
   test('one row, and what does not fit', () => {
     expect(sample(logits, { temperature: 0 }).shape).toEqual([])
     expect(sample(logits).dtype).toBe('i32')
-    expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature is -1, expected a number >= 0')
+    expect(() => sample(logits, { temperature: -1 })).toThrow(
+      'sample: temperature is -1, expected a finite number >= 0',
+    )
     expect(() => sample(logits, { topP: 0 })).toThrow('sample: topP is 0, expected a number above 0, up to 1')
     expect(() => sample(logits, { topK: 5 })).toThrow('sample: topK is 5, expected a whole number from 1 to 4')
     for (const temperature of [0, 1])

@@ -7,7 +7,7 @@ let lw: typeof node
 beforeEach(async () => {
   vi.resetModules()
   // Under test:wide init is another: here it is what is tested.
-  vi.doUnmock('../src/init.ts')
+  vi.doUnmock('../src/start.ts')
   lw = await import('../src/node/index.ts')
 })
 
@@ -25,7 +25,7 @@ test('wide: true works where this Node can, and says why where it cannot', async
 // Needs a Node that can: npm run test:wide runs it on Node 24 and 26.
 test.skipIf(!able)('wide after an init of lanewise is refused too, and a failed one leaves no trace', async () => {
   await expect(lw.init({ wide: true, maxMemory: 1 })).rejects.toThrow('maxMemory is 1')
-  const { init, runningOn } = await import('../src/init.ts')
+  const { init, runningOn } = await import('../src/start.ts')
   await init()
   expect(runningOn()).toEqual({ tileColumns: 8 })
   await expect(lw.init({ wide: true })).rejects.toThrow(/already runs without it/)

@@ -110,7 +110,7 @@ test('modules and what holds them say what they got', () => {
 
 test('optimizers say what is missing, and refuse names that are not theirs', () => {
   const p = new nn.Parameter(ones([2]))
-  expect(() => new optim.SGD([p], {} as never)).toThrow('optim.SGD: lr is missing or NaN, expected a number')
+  expect(() => new optim.SGD([p], {} as never)).toThrow('optim.SGD: lr is undefined, expected a finite number >= 0')
   const [group] = new optim.SGD([p], { lr: 1 }).paramGroups
   expect(() => Object.assign(group as object, { momentun: 5 })).toThrow(/momentun/)
   expect(() => new optim.ExponentialMovingAverage([])).toThrow('optim.ExponentialMovingAverage: got no parameters')

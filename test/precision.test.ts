@@ -10,7 +10,7 @@ beforeEach(async () => {
   vi.restoreAllMocks()
   vi.doUnmock('#kernels')
   // Under test:fast init is another: here it is what is tested.
-  vi.doUnmock('../src/init.ts')
+  vi.doUnmock('../src/start.ts')
   lw = await import('../src/index.ts')
 })
 

@@ -4,7 +4,7 @@
 import { afterEach, expect, test } from 'vitest'
 import * as lw from '../src/index.ts'
 import { losses, nn, optim } from '../src/index.ts'
-import { dispose, initOn } from '../src/init.ts'
+import { dispose, initOn } from '../src/start.ts'
 
 afterEach(() => dispose())
 

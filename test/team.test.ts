@@ -12,7 +12,7 @@ import type { Stage } from '../src/core/plan.ts'
 import type { Storage } from '../src/core/storage.ts'
 import * as lw from '../src/index.ts'
 import { losses, nn, optim } from '../src/index.ts'
-import * as start from '../src/init.ts'
+import * as start from '../src/start.ts'
 
 const { init, dispose, threads } = start
 

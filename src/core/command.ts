@@ -14,7 +14,7 @@ export interface Command {
   readonly kernel: Kernel
   readonly args: readonly (Operand | readonly number[] | number | null)[]
   /** Says in words why the kernel refused the element at `position`. */
-  explain?: (position: number) => string
+  explain?: ((position: number) => string) | undefined
 }
 
 /** The function that makes the commands of one kernel. `roles`: those of its parameters, apart by spaces. */

@@ -42,7 +42,7 @@ export interface Team {
 
 /** An encoded program. */
 interface Code {
-  readonly profile?: Profile
+  readonly profile?: Profile | undefined
   run(): void
   dispose(): void
 }

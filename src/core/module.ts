@@ -1,8 +1,8 @@
 // From what may hold the core to a compiled module that is the core of this very version.
 
 import { kernels, relaxedKernels } from '#kernels'
+import { written } from '../checks.ts'
 import { ABI } from './commands.ts'
-import { written } from './options.ts'
 import type { Precision } from './precision.ts'
 
 /** Where the core may come from. */

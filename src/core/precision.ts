@@ -1,7 +1,6 @@
+import { written } from '../checks.ts'
 // Which of the two cores runs: they come from one source, and in the fast one products are added without being rounded
 // first.
-
-import { written } from './options.ts'
 
 /** reproducible: the same bits on every engine. fast: a product that is added is not rounded before, where the engine's
  *  relaxed SIMD fuses the two. */

@@ -8,9 +8,9 @@ export interface Operand {
   readonly storage: Storage
   readonly offset: number
   /** How many, where not to the end of `storage`: they may lie in what follows it, as in the flat block of an optimizer. */
-  readonly bytes?: number
+  readonly bytes?: number | undefined
   /** How many besides lie before `offset`, for a negative stride; default 0. */
-  readonly before?: number
+  readonly before?: number | undefined
 }
 
 /** A run of bytes in linear memory, shared by the tensors that view it and by the programs that use it.

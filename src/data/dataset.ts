@@ -1,7 +1,7 @@
-import { settle } from '../tensor/options.ts'
+import { settle } from '../checks.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
 import { arrayOf, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
-import { checkSeed, permutation } from './random.ts'
+import { permutation, seedOption } from './random.ts'
 
 /** Rows of samples, in JavaScript's memory: several arrays of one length. */
 export interface Dataset<Sample extends readonly NDArray[] = readonly NDArray[]> {
@@ -101,15 +101,14 @@ export function randomSplit<
 >(
   dataset: Dataset<Sample>,
   parts: Parts = [0.8, 0.1, 0.1] as readonly number[] as Parts,
-  options: { seed?: number } = {},
+  options: { seed?: number | undefined } = {},
 ): { -readonly [I in keyof Parts]: Subset<Sample> } {
   checkDataset('randomSplit', dataset)
-  const { seed } = settle('randomSplit', options, { seed: 0 })
+  const { seed } = settle('randomSplit', options, { seed: seedOption })
   if (!Array.isArray(parts))
     throw new TypeError(
       `randomSplit: parts are ${parts === null ? 'null' : typeof parts}, expected a list of fractions or counts`,
     )
-  checkSeed('randomSplit', seed)
   const total = parts.reduce((a, b) => a + b, 0)
   const fractions = Math.abs(total - 1) < 1e-9
   if (

@@ -1,17 +1,17 @@
-import { settle } from '../tensor/options.ts'
+import { option, settle, whole } from '../checks.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { checkDataset, type Dataset } from './dataset.ts'
-import { checkSeed, permutation } from './random.ts'
+import { permutation, seedOption } from './random.ts'
 
 export interface DataLoaderOptions {
   /** Samples in a batch; default 1. */
-  batchSize?: number
+  batchSize?: number | undefined
   /** A new random order in each epoch; default false. */
-  shuffle?: boolean
+  shuffle?: boolean | undefined
   /** Where the orders come from; default 0. */
-  seed?: number
+  seed?: number | undefined
   /** Leave out the last batch when it is short; default false. */
-  dropLast?: boolean
+  dropLast?: boolean | undefined
 }
 
 /** A data set in batches: iterate for one epoch, and again for the next. Each batch is a list of arrays, as
@@ -27,15 +27,12 @@ export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<S
 
   constructor(dataset: Dataset<Sample>, options: DataLoaderOptions = {}) {
     const { batchSize, shuffle, seed, dropLast } = settle('DataLoader', options, {
-      batchSize: 1,
-      seed: 0,
+      batchSize: option(whole(1), 1),
+      seed: seedOption,
       shuffle: false,
       dropLast: false,
     })
-    if (!Number.isInteger(batchSize) || batchSize < 1)
-      throw new RangeError(`DataLoader: batchSize is ${batchSize}, expected a whole number >= 1`)
     checkDataset('DataLoader', dataset)
-    checkSeed('DataLoader', seed)
     this.dataset = dataset
     this.batchSize = batchSize
     this.#shuffle = shuffle

@@ -1,6 +1,8 @@
 // Shuffles on the host. Only the order of samples comes from here; all numbers that enter a computation
 // are drawn by the core.
 
+import { kind, option } from '../checks.ts'
+
 /** Whole numbers below `bound`, from a seed: splitmix32 steps, with the biased remainder rejected. */
 export function seeded(seed: number): (bound: number) => number {
   let state = seed >>> 0
@@ -32,7 +34,12 @@ export function permutation(n: number, seed: number): Uint32Array {
   return order
 }
 
-export function checkSeed(caller: string, seed: number): void {
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 0x100000000)
-    throw new RangeError(`${caller}: seed is ${seed}, expected a whole number from 0 to 2^32 - 1`)
-}
+/** The option of what is shuffled. */
+export const seedOption = /* @__PURE__ */ option(
+  /* @__PURE__ */ kind<number>(
+    'number',
+    'a whole number from 0 to 2^32 - 1',
+    (seed) => Number.isInteger(seed) && seed >= 0 && seed < 0x100000000,
+  ),
+  0,
+)

@@ -1,8 +1,7 @@
 // Numbers as files store them, little-endian, and as arrays of ours: f32, i32 or u8.
 
+import { unexpected, written } from '../checks.ts'
 import { twoTo } from '../math.ts'
-import { unexpected } from '../tensor/checks.ts'
-import { written } from '../tensor/options.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
 import type { TypedArray } from '../tensor/types.ts'
 

@@ -1,7 +1,7 @@
 // NPY, numpy's file of one array: \x93NUMPY, version, length of the header, the header as a dict of Python, the data.
 // NPZ: a zip file of them. https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
-import { settle } from '../tensor/options.ts'
+import { settle } from '../checks.ts'
 import { checkShape, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import type { NDArray, TypedArray } from '../tensor/types.ts'
 import {
@@ -140,7 +140,10 @@ function fromFortran(data: TypedArray, shape: readonly number[]): TypedArray {
 
 /** The bytes of an NPY file. `dtype`: as what the numbers are stored; default: as they are. bf16 is none of numpy's.
  *  Throws for numbers that the type cannot hold. numpy.save. */
-export function writeNpy(array: AnyNDArray, options: { dtype?: StoredDType } = {}): Uint8Array<ArrayBuffer> {
+export function writeNpy(
+  array: AnyNDArray,
+  options: { dtype?: StoredDType | undefined } = {},
+): Uint8Array<ArrayBuffer> {
   const { dtype } = settle('writeNpy', options, { dtype: null })
   return format('writeNpy', 'array', array, dtype)
 }
@@ -175,7 +178,7 @@ function format(caller: string, name: string, array: AnyNDArray, wanted: StoredD
  *  `maxBytes`: of all arrays together, before anything is inflated; default 2^30. numpy.load. */
 export async function readNpz(
   source: Source,
-  options: { maxBytes?: number } = {},
+  options: { maxBytes?: number | undefined } = {},
 ): Promise<Record<string, StoredArray>> {
   const caller = 'readNpz'
   const { maxBytes } = settle(caller, options, { maxBytes: 0x40000000 })
@@ -194,7 +197,7 @@ export async function readNpz(
  *  numpy.savez, numpy.savez_compressed. */
 export async function writeNpz(
   arrays: Readonly<Record<string, AnyNDArray>>,
-  options: { dtype?: StoredDType; compress?: boolean } = {},
+  options: { dtype?: StoredDType | undefined; compress?: boolean | undefined } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const caller = 'writeNpz'
   const { dtype, compress } = settle(caller, options, { dtype: null, compress: false })

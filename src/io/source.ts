@@ -1,4 +1,4 @@
-import { written } from '../tensor/options.ts'
+import { written } from '../checks.ts'
 
 /** Where data comes from: the same in Node and in a page. */
 export type Source = Uint8Array | ArrayBuffer | Blob | Response

@@ -2,7 +2,7 @@
 // takes entries that overlap, and allocates what a header claims.
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
-import { checkWhole } from '../tensor/checks.ts'
+import { check, whole } from '../checks.ts'
 
 /** Deflate makes a byte of at most 1032. */
 const MOST_RATIO = 1032
@@ -25,7 +25,7 @@ export async function readZip(
   bytes: Uint8Array,
   maxBytes: number,
 ): Promise<Map<string, () => Uint8Array>> {
-  checkWhole(caller, 'maxBytes', maxBytes, 0)
+  check(caller, 'maxBytes', maxBytes, whole(0))
   const { inflateSync } = await import('fflate')
   const fail = (what: string): never => {
     throw new Error(`${caller}: ${what}`)

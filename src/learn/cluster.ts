@@ -1,23 +1,22 @@
 // Groups in data without labels: k-means, and mixtures of normal distributions.
 
+import { check, finite, kindOf, option, settle, whole } from '../checks.ts'
 import { exp, log, square } from '../math.ts'
-import { defaultGenerator, Generator, normal, uniform } from '../ops/random.ts'
-import { checkFinite, checkWhole, checkWholes, kindOf, misshaped } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
-import { show } from '../tensor/shape.ts'
+import { defaultGenerator, drawn, type Generator, normal, uniform } from '../ops/random.ts'
+import { misshaped, show } from '../tensor/shape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { cholesky, type Matrix, matrix, row, samples, solveLower } from './matrix.ts'
 
 export interface KMeansOptions {
   /** Where the centres start, [k, d]; default: k-means++, the best of `restarts`. */
-  centres?: Tensor | NDArray
+  centres?: Tensor | NDArray | undefined
   /** Default 10; 1 with centres given. */
-  restarts?: number
+  restarts?: number | undefined
   /** Rounds of each start at most; default 300. */
-  maxIterations?: number
+  maxIterations?: number | undefined
   /** Where k-means++ draws from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 export interface KMeans {
@@ -41,12 +40,19 @@ export interface KMeans {
  *  nearest so far (Arthur, Vassilvitskii, 2007). O(n k d) a round. sklearn.cluster.KMeans. */
 export function kMeans(x: Tensor | NDArray, k: number, options: KMeansOptions = {}): KMeans {
   const op = 'kMeans'
-  checkOptions(op, options, ['centres', 'restarts', 'maxIterations', 'generator'])
-  const { centres: given, restarts = given ? 1 : 10, maxIterations = 300, generator = defaultGenerator() } = options
-  checkGenerator(op, generator)
+  const {
+    centres: given,
+    restarts = given ? 1 : 10,
+    maxIterations,
+    generator = defaultGenerator(),
+  } = settle(op, options, {
+    centres: undefined,
+    restarts: option(whole(1)),
+    maxIterations: option(whole(1), 300),
+    generator: drawn,
+  })
   const data = samples(op, 'x', x)
-  checkWhole(op, 'k', k, 1, data.rows)
-  checkWholes(op, { restarts, maxIterations })
+  check(op, 'k', k, whole(1, data.rows))
   const start = given && samples(op, 'centres', given)
   if (start && (start.rows !== k || start.columns !== data.columns))
     throw misshaped(op, 'centres', given, `[${k}, ${data.columns}]`)
@@ -95,7 +101,7 @@ function nearest(data: Matrix, centres: Matrix): { labels: Int32Array; distances
 }
 
 /** An index, drawn with probability ∝ its weight by a number of [0, 1); 0 when all weights are 0. */
-function drawn(weights: Float64Array, share: number): number {
+function pick(weights: Float64Array, share: number): number {
   let left = share * weights.reduce((sum, weight) => sum + weight, 0)
   const index = weights.findIndex((weight) => {
     left -= weight
@@ -109,7 +115,7 @@ function plusPlus(data: Matrix, k: number, generator: Generator): Matrix {
   const centres = matrix(k, data.columns)
   const distances = new Float64Array(data.rows).fill(1)
   for (let j = 0; j < k; j++) {
-    const chosen = drawn(distances, draws[j] as number)
+    const chosen = pick(distances, draws[j] as number)
     row(centres, j).set(row(data, chosen))
     for (let i = 0; i < data.rows; i++) {
       const distance = squaredDistance(data, i, centres, j)
@@ -161,15 +167,15 @@ function lloyd(data: Matrix, centres: Matrix, maxIterations: number) {
 
 export interface GaussianMixtureOptions {
   /** The group of each sample to start from, [n], as of kMeans; default those of kMeans(x, k). */
-  labels?: ArrayLike<number>
+  labels?: ArrayLike<number> | undefined
   /** Added to the diagonals of covariances; default 1e-6. */
-  regularization?: number
+  regularization?: number | undefined
   /** Stops when a round raises the log-likelihood by less; default 1e-3. */
-  tolerance?: number
+  tolerance?: number | undefined
   /** Default 100. */
-  maxIterations?: number
+  maxIterations?: number | undefined
   /** Where kMeans draws from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 export interface GaussianMixture {
@@ -202,15 +208,23 @@ interface Component {
  *  x: [n, d]. O(n k d²) a round. Throws when a covariance is not positive definite. sklearn.mixture.GaussianMixture. */
 export function gaussianMixture(x: Tensor | NDArray, k: number, options: GaussianMixtureOptions = {}): GaussianMixture {
   const op = 'gaussianMixture'
-  checkOptions(op, options, ['labels', 'regularization', 'tolerance', 'maxIterations', 'generator'])
-  const { regularization = 1e-6, tolerance = 1e-3, maxIterations = 100, generator = defaultGenerator() } = options
-  for (const [name, value] of Object.entries({ regularization, tolerance })) checkFinite(op, name, value, 0)
-  checkWhole(op, 'maxIterations', maxIterations, 1)
-  checkGenerator(op, generator)
+  const {
+    labels: given,
+    regularization,
+    tolerance,
+    maxIterations,
+    generator = defaultGenerator(),
+  } = settle(op, options, {
+    labels: undefined,
+    regularization: option(finite(0), 1e-6),
+    tolerance: option(finite(0), 1e-3),
+    maxIterations: option(whole(1), 100),
+    generator: drawn,
+  })
   const data = samples(op, 'x', x)
-  checkWhole(op, 'k', k, 1, data.rows)
+  check(op, 'k', k, whole(1, data.rows))
   const { rows: n, columns: d } = data
-  const labels = options.labels ?? kMeans(x, k, { generator }).labels
+  const labels = given ?? kMeans(x, k, { generator }).labels
   if (!Array.isArray(labels) && !ArrayBuffer.isView(labels))
     throw new TypeError(`${op}: labels are ${kindOf(labels)}, expected an array of ${n} groups, one a sample`)
   if (labels.length !== n) throw new RangeError(`${op}: got ${labels.length} labels, expected ${n}, one a sample`)
@@ -307,13 +321,13 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
       return tensor(Float32Array.from(shares.data), { shape: [shares.rows, k] })
     },
     sample: (size, source = defaultGenerator()) => {
-      checkWhole(`${op}.sample`, 'n', size, 1)
+      check(`${op}.sample`, 'n', size, whole(1))
       const weights = Float64Array.from(components, ({ logWeight }) => exp(logWeight))
       const choices = uniform([size], 0, 1, source).data()
       const z = normal([size, d], 0, 1, source).data()
       const out = new Float32Array(size * d)
       for (let i = 0; i < size; i++) {
-        const chosen = drawn(weights, choices[i] as number)
+        const chosen = pick(weights, choices[i] as number)
         const { mean, factor } = components[chosen] as Component
         for (let r = 0; r < d; r++) {
           let sum = mean[r] as number
@@ -324,11 +338,6 @@ export function gaussianMixture(x: Tensor | NDArray, k: number, options: Gaussia
       return tensor(out, { shape: [size, d] })
     },
   }
-}
-
-function checkGenerator(op: string, generator: unknown): void {
-  if (!(generator instanceof Generator))
-    throw new TypeError(`${op}: generator is ${kindOf(generator)}, expected a Generator`)
 }
 
 function sameColumns(op: string, { rows, columns }: Matrix, d: number): void {

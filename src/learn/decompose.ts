@@ -1,10 +1,11 @@
 // Data in fewer dimensions: principal components.
 
+import { check, whole } from '../checks.ts'
 import { square } from '../math.ts'
 import { add, sub } from '../ops/elementwise.ts'
 import { linear, matmul } from '../ops/gemm.ts'
 import { float, type Value } from '../ops/input.ts'
-import { checkWhole, misshaped } from '../tensor/checks.ts'
+import { misshaped } from '../tensor/shape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { centred, means, row, samples, singular } from './matrix.ts'
@@ -30,7 +31,7 @@ export interface Pca {
  *  (Eckart, Young). QR and one-sided Jacobi in float64, O(n d² + d³). sklearn.decomposition.PCA. */
 export function pca(x: Tensor | NDArray, components: number): Pca {
   const data = samples('pca', 'x', x)
-  checkWhole('pca', 'components', components, 1, Math.min(data.rows, data.columns))
+  check('pca', 'components', components, whole(1, Math.min(data.rows, data.columns)))
   const mean = means(data)
   const { values, vectors } = singular(centred(data, mean))
   const variances = Array.from(values, (value) => square(value) / Math.max(1, data.rows - 1))

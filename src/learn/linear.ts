@@ -1,9 +1,8 @@
 // Linear and logistic regression by what is known of their minimum, without gradient descent.
 
+import { callback, finite, kindOf, option, settle, whole } from '../checks.ts'
 import { exp, FLOAT_EPSILON, log, square } from '../math.ts'
 import { normalEquations } from '../ops/solve.ts'
-import { checkFinite, checkFunction, checkWhole, kindOf } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { Tensor, tensor } from '../tensor/tensor.ts'
 import { isNDArray, isTypedArray, type NDArray, type TypedArray } from '../tensor/types.ts'
@@ -18,14 +17,14 @@ export interface LinearFit {
 
 export interface LeastSquaresOptions {
   /** Whether b is fitted; default true. It is not penalised. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Added to the squares: ridge ‖W‖²; default 0. */
-  ridge?: number
+  ridge?: number | undefined
   /** A column of x counts as given by the others when they leave over less than this share of its length; default
    *  2^-22, a few roundings of float32. */
-  rcond?: number
+  rcond?: number | undefined
   /** Hears that W is not unique; default console.warn. */
-  warn?: (message: string) => void
+  warn?: ((message: string) => void) | undefined
 }
 
 export interface LeastSquares extends LinearFit {
@@ -51,15 +50,17 @@ export function leastSquares(
   options: LeastSquaresOptions = {},
 ): LeastSquares {
   const op = 'leastSquares'
-  checkOptions(op, options, ['ridge', 'rcond', 'warn'], ['bias'])
   const {
-    bias: wantsBias = true,
-    ridge = 0,
-    rcond = 2 * FLOAT_EPSILON,
-    warn = (text: string) => console.warn(text),
-  } = options
-  for (const [name, value] of Object.entries({ ridge, rcond })) checkFinite(op, name, value, 0)
-  checkFunction(op, 'warn', warn)
+    bias: wantsBias,
+    ridge,
+    rcond,
+    warn,
+  } = settle(op, options, {
+    ridge: option(finite(0), 0),
+    rcond: option(finite(0), 2 * FLOAT_EPSILON),
+    warn: option(callback, (text: string) => console.warn(text)),
+    bias: true,
+  })
   const a = samples(op, 'x', x)
   const b = samples(op, 'y', y)
   if (a.rows !== b.rows)
@@ -100,13 +101,13 @@ const MOST_PARAMETERS = 2000
 
 export interface LogisticRegressionOptions {
   /** Whether b is fitted; default true. It is not penalised. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Added to the losses: ridge / 2 ‖W‖²; default 0. 1 / C of scikit-learn. */
-  ridge?: number
+  ridge?: number | undefined
   /** Newton's steps at most; default 50. */
-  maxIterations?: number
+  maxIterations?: number | undefined
   /** Hears that the minimum was not reached; default console.warn. */
-  warn?: (message: string) => void
+  warn?: ((message: string) => void) | undefined
 }
 
 export interface LogisticRegression extends LinearFit {
@@ -127,11 +128,17 @@ export function logisticRegression(
   options: LogisticRegressionOptions = {},
 ): LogisticRegression {
   const op = 'logisticRegression'
-  checkOptions(op, options, ['ridge', 'maxIterations', 'warn'], ['bias'])
-  const { bias: wantsBias = true, ridge = 0, maxIterations = 50, warn = (text: string) => console.warn(text) } = options
-  checkFinite(op, 'ridge', ridge, 0)
-  checkWhole(op, 'maxIterations', maxIterations, 1)
-  checkFunction(op, 'warn', warn)
+  const {
+    bias: wantsBias,
+    ridge,
+    maxIterations,
+    warn,
+  } = settle(op, options, {
+    ridge: option(finite(0), 0),
+    maxIterations: option(whole(1), 50),
+    warn: option(callback, (text: string) => console.warn(text)),
+    bias: true,
+  })
   const given = samples(op, 'x', x)
   const { rows: n, columns: d } = given
   const { classes, y } = classesOf(op, labels, n)

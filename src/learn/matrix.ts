@@ -1,7 +1,7 @@
 // Matrices of float64 in JavaScript's memory: factors for problems of some hundred columns.
 
+import { kindOf } from '../checks.ts'
 import { square } from '../math.ts'
-import { kindOf } from '../tensor/checks.ts'
 import { show } from '../tensor/shape.ts'
 import { recording } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'

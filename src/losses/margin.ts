@@ -1,46 +1,40 @@
 // Losses that ask for a distance between scores, and nothing beyond it.
 
+import { finite, number, option, settle } from '../checks.ts'
 import { relu } from '../ops/activation.ts'
 import { add, div, equal, minimum, mul, sqrt, sub, where } from '../ops/elementwise.ts'
 import { float, type Value } from '../ops/input.ts'
-import { checkReduction, type LossOptions, pairOf, reduceBy, refuseUnsigned } from '../ops/loss.ts'
+import { type LossOptions, pairOf, reduceBy, reductionOption, refuseUnsigned } from '../ops/loss.ts'
 import { norm, sum } from '../ops/reduce.ts'
-import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
-import { sameShape, show } from '../tensor/shape.ts'
+import { misshaped, sameShape, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 export interface MarginOptions extends LossOptions {
   /** The distance beyond which nothing is lost. */
-  margin?: number
+  margin?: number | undefined
 }
 
-function checkMargin(op: string, margin: number): void {
-  checkFinite(op, 'margin', margin)
-}
+/** The options of a loss with a margin. */
+const marginOptions = (margin: number) => ({ reduction: reductionOption, margin: option(finite(), margin) })
 
 /** max(0, 1 - target input), reduced.  input: scores, any shape; target: 1 or -1, the same shape; throws when it
  *  is anything else. The loss of a support vector machine; PyTorch has none of this form. */
 export function hinge(input: Value, target: Value, options: LossOptions = {}): Tensor {
-  checkOptions('hinge', options, ['reduction'])
-  checkReduction('hinge', options)
+  const settled = settle('hinge', options, { reduction: reductionOption })
   const [x, y] = pairOf('hinge', input, target)
   refuseUnsigned('hinge', 'target', y)
-  return reduceBy(relu(sub(1, mul(x, y))), options)
+  return reduceBy(relu(sub(1, mul(x, y))), settled)
 }
 
 /** input where target is 1, max(0, margin - input) where it is -1; reduced.  input: distances, any shape;
  *  target: 1 or -1, the same shape; throws when it is anything else. margin: default 1.
  *  torch.nn.functional.hinge_embedding_loss. */
 export function hingeEmbedding(input: Value, target: Value, options: MarginOptions = {}): Tensor {
-  checkOptions('hingeEmbedding', options, ['reduction', 'margin'])
-  checkReduction('hingeEmbedding', options)
-  const { margin = 1 } = options
-  checkMargin('hingeEmbedding', margin)
+  const { margin, ...settled } = settle('hingeEmbedding', options, marginOptions(1))
   const [x, y] = pairOf('hingeEmbedding', input, target)
   refuseUnsigned('hingeEmbedding', 'target', y)
-  return reduceBy(where(isPositive(y), x, relu(sub(margin, x))), options)
+  return reduceBy(where(isPositive(y), x, relu(sub(margin, x))), settled)
 }
 
 const isPositive = (target: Tensor): Tensor => noGrad(() => equal(target, 1))
@@ -49,24 +43,18 @@ const isPositive = (target: Tensor): Tensor => noGrad(() => equal(target, 1))
  *  smaller where it is -1.  All of the same shape; throws when a target is anything else. margin: default 0.
  *  torch.nn.functional.margin_ranking_loss. */
 export function marginRanking(input1: Value, input2: Value, target: Value, options: MarginOptions = {}): Tensor {
-  checkOptions('marginRanking', options, ['reduction', 'margin'])
-  checkReduction('marginRanking', options)
-  const { margin = 0 } = options
-  checkMargin('marginRanking', margin)
+  const { margin, ...settled } = settle('marginRanking', options, marginOptions(0))
   const [a, b] = pairOf('marginRanking', input1, input2, ['input1', 'input2'])
   const [, y] = pairOf('marginRanking', a, target, ['input1', 'target'])
   refuseUnsigned('marginRanking', 'target', y)
-  return reduceBy(relu(sub(margin, mul(y, sub(a, b)))), options)
+  return reduceBy(relu(sub(margin, mul(y, sub(a, b)))), settled)
 }
 
 /** 1 - cos where target is 1, max(0, cos - margin) where it is -1, cos of the angle between input1 and input2;
  *  reduced.  input1, input2: [batch, features], target: [batch]; or [features] and []. Throws when a target is
  *  neither. margin: default 0. torch.nn.functional.cosine_embedding_loss. */
 export function cosineEmbedding(input1: Value, input2: Value, target: Value, options: MarginOptions = {}): Tensor {
-  checkOptions('cosineEmbedding', options, ['reduction', 'margin'])
-  checkReduction('cosineEmbedding', options)
-  const { margin = 0 } = options
-  checkMargin('cosineEmbedding', margin)
+  const { margin, ...settled } = settle('cosineEmbedding', options, marginOptions(0))
   const [a, b] = pairOf('cosineEmbedding', input1, input2, ['input1', 'input2'])
   if (a.ndim !== 1 && a.ndim !== 2) throw misshaped('cosineEmbedding', 'input1', a, '[batch, features] or [features]')
   const y = float('cosineEmbedding', 'target', target)
@@ -79,16 +67,16 @@ export function cosineEmbedding(input1: Value, input2: Value, target: Value, opt
   // PyTorch's 1e-12 under each root.
   const lengths = mul(sqrt(add(dot(a, a), 1e-12)), sqrt(add(dot(b, b), 1e-12)))
   const cosine = div(dot(a, b), lengths)
-  return reduceBy(where(isPositive(y), sub(1, cosine), relu(sub(cosine, margin))), options)
+  return reduceBy(where(isPositive(y), sub(1, cosine), relu(sub(cosine, margin))), settled)
 }
 
 export interface TripletMarginOptions extends MarginOptions {
   /** Which norm measures distances; default 2. */
-  p?: number
+  p?: number | undefined
   /** Added to each difference before the norm; default 1e-6. */
-  eps?: number
+  eps?: number | undefined
   /** Whether the distance of positive and negative counts instead where it is smaller; default false. */
-  swap?: boolean
+  swap?: boolean | undefined
 }
 
 /** max(0, margin + d(anchor, positive) - d(anchor, negative)), d(a, b) = ‖a - b + eps‖_p over the last axis;
@@ -100,16 +88,16 @@ export function tripletMargin(
   options: TripletMarginOptions = {},
 ): Tensor {
   const op = 'tripletMargin'
-  checkOptions(op, options, ['reduction', 'margin', 'p', 'eps'], ['swap'])
-  checkReduction(op, options)
-  const { margin = 1, p = 2, eps = 1e-6, swap = false } = options
-  checkMargin(op, margin)
-  if (!(p > 0)) throw unexpected(op, 'p', p, 'a number > 0')
-  checkFinite(op, 'eps', eps, 0)
+  const { margin, p, eps, swap, ...settled } = settle(op, options, {
+    ...marginOptions(1),
+    p: option(number(Number.MIN_VALUE), 2),
+    eps: option(finite(0), 1e-6),
+    swap: false,
+  })
   const [a, near] = pairOf(op, anchor, positive, ['anchor', 'positive'])
   const [, far] = pairOf(op, a, negative, ['anchor', 'negative'])
   if (a.ndim === 0) throw new RangeError(`${op}: anchor has no axis, expected [batch, features] or [features]`)
   const distance = (x: Tensor, y: Tensor): Tensor => norm(add(sub(x, y), eps), { axis: -1, p })
   const apart = swap ? minimum(distance(a, far), distance(near, far)) : distance(a, far)
-  return reduceBy(relu(add(sub(distance(a, near), apart), margin)), options)
+  return reduceBy(relu(add(sub(distance(a, near), apart), margin)), settled)
 }

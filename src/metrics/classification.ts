@@ -1,7 +1,6 @@
 // Figures of decisions between classes.
 
-import { checkChoice, checkWhole } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { check, finite, option, required, settle, whole, word } from '../checks.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import {
   classAt,
@@ -17,7 +16,7 @@ import {
 
 export interface AccuracyOptions {
   /** For scores without a class axis: those above it count as class 1, others as 0. Default 0.5; 0 for logits. */
-  threshold?: number
+  threshold?: number | undefined
 }
 
 /** The share of right decisions.  prediction: scores [N, classes], the first largest of a row decides, and target:
@@ -28,10 +27,7 @@ export class Accuracy implements Metric {
   #count = 0
 
   constructor(options: AccuracyOptions = {}) {
-    checkOptions('metrics.Accuracy', options, ['threshold'])
-    this.#threshold = options.threshold ?? 0.5
-    if (!Number.isFinite(this.#threshold))
-      throw new RangeError(`metrics.Accuracy: threshold is ${this.#threshold}, expected a finite number`)
+    this.#threshold = settle('metrics.Accuracy', options, { threshold: option(finite(), 0.5) }).threshold
   }
 
   update(prediction: MetricInput, target: MetricInput): void {
@@ -75,7 +71,7 @@ export class TopKAccuracy implements Metric {
   #count = 0
 
   constructor(k: number) {
-    checkWhole('metrics.TopKAccuracy', 'k', k, 1)
+    check('metrics.TopKAccuracy', 'k', k, whole(1))
     this.k = k
   }
 
@@ -136,7 +132,7 @@ export class ConfusionMatrix implements Metric<number[][]> {
   readonly #counts: Float64Array
 
   constructor(numClasses: number) {
-    checkWhole('metrics.ConfusionMatrix', 'numClasses', numClasses, 1)
+    check('metrics.ConfusionMatrix', 'numClasses', numClasses, whole(1))
     this.numClasses = numClasses
     this.#counts = new Float64Array(numClasses * numClasses)
   }
@@ -181,7 +177,7 @@ export interface AverageOptions {
   numClasses: number
   /** 'macro' (default): the mean over the classes that occur in targets or predictions; 'micro': of all decisions
    *  together; 'none': an array, one figure for each class. */
-  average?: 'micro' | 'macro' | 'none'
+  average?: 'micro' | 'macro' | 'none' | undefined
 }
 
 /** Right decisions, decisions and targets of a class: what the figures below are made of. */
@@ -198,10 +194,10 @@ abstract class Averaged implements Metric<number | number[]> {
   readonly #counts: Float64Array
 
   constructor(name: string, options: AverageOptions) {
-    checkOptions(`metrics.${name}`, options, ['numClasses', 'average'])
-    const { numClasses, average = 'macro' } = options
-    checkWhole(`metrics.${name}`, 'numClasses', numClasses, 1)
-    checkChoice(`metrics.${name}`, 'average', average, ['micro', 'macro', 'none'])
+    const { numClasses, average } = settle(`metrics.${name}`, options, {
+      numClasses: required(whole(1)),
+      average: option(word('micro', 'macro', 'none'), 'macro'),
+    })
     this.#name = name
     this.#average = average
     this.#classes = numClasses

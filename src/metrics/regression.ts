@@ -1,7 +1,7 @@
 // Figures of predicted numbers.
 
+import { option, settle, whole } from '../checks.ts'
 import { exp, log } from '../math.ts'
-import { checkOptions } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import { classAt, type Metric, type MetricInput, noData, pairOf, valuesOf } from './input.ts'
 
@@ -106,7 +106,7 @@ export class R2Score implements Metric {
 
 export interface PerplexityOptions {
   /** Targets of this value are left out; default -100. */
-  ignoreIndex?: number
+  ignoreIndex?: number | undefined
 }
 
 /** e to the mean cross-entropy of class indices.  prediction: logits [..., classes]; target: class indices of the
@@ -117,10 +117,7 @@ export class Perplexity implements Metric {
   #count = 0
 
   constructor(options: PerplexityOptions = {}) {
-    checkOptions('metrics.Perplexity', options, ['ignoreIndex'])
-    this.#ignoreIndex = options.ignoreIndex ?? -100
-    if (!Number.isInteger(this.#ignoreIndex))
-      throw new RangeError(`metrics.Perplexity: ignoreIndex is ${this.#ignoreIndex}, expected a whole number`)
+    this.#ignoreIndex = settle('metrics.Perplexity', options, { ignoreIndex: option(whole(), -100) }).ignoreIndex
   }
 
   update(prediction: MetricInput, target: MetricInput): void {

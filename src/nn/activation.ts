@@ -1,5 +1,6 @@
+import { check, settle, whole } from '../checks.ts'
 import {
-  checkApproximate,
+  approximateOption,
   checkSoftplus,
   elu,
   type GeluOptions,
@@ -21,8 +22,6 @@ import {
 import { full } from '../ops/create.ts'
 import type { Value } from '../ops/input.ts'
 import { logSoftmax, softmax } from '../ops/softmax.ts'
-import { checkNumber, checkWhole } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module, Parameter } from './module.ts'
 
@@ -51,10 +50,9 @@ export class Sigmoid extends Module {
 export class LeakyReLU extends Module {
   readonly negativeSlope: number
 
-  constructor(options: { negativeSlope?: number } = {}) {
+  constructor(options: { negativeSlope?: number | undefined } = {}) {
     super()
     this.negativeSlope = settle('nn.LeakyReLU', options, { negativeSlope: 0.01 }).negativeSlope
-    checkNumber('nn.LeakyReLU', 'negativeSlope', this.negativeSlope)
   }
 
   forward(input: Value): Tensor {
@@ -71,11 +69,10 @@ export class LeakyReLU extends Module {
 export class PReLU extends Module {
   readonly weight: Parameter
 
-  constructor(numParameters = 1, options: { init?: number } = {}) {
+  constructor(numParameters = 1, options: { init?: number | undefined } = {}) {
     super()
     const { init } = settle('nn.PReLU', options, { init: 0.25 })
-    checkWhole('nn.PReLU', 'numParameters', numParameters, 1)
-    checkNumber('nn.PReLU', 'init', init)
+    check('nn.PReLU', 'numParameters', numParameters, whole(1))
     this.weight = new Parameter(full([numParameters], init))
   }
 
@@ -92,10 +89,9 @@ export class PReLU extends Module {
 export class ELU extends Module {
   readonly alpha: number
 
-  constructor(options: { alpha?: number } = {}) {
+  constructor(options: { alpha?: number | undefined } = {}) {
     super()
     this.alpha = settle('nn.ELU', options, { alpha: 1 }).alpha
-    checkNumber('nn.ELU', 'alpha', this.alpha)
   }
 
   forward(input: Value): Tensor {
@@ -120,8 +116,7 @@ export class GELU extends Module {
 
   constructor(options: GeluOptions = {}) {
     super()
-    this.approximate = settle('nn.GELU', options, { approximate: 'none' }).approximate
-    checkApproximate('nn.GELU', this.approximate)
+    this.approximate = settle('nn.GELU', options, { approximate: approximateOption }).approximate
   }
 
   forward(input: Value): Tensor {
@@ -188,7 +183,7 @@ abstract class Along extends Module {
 
   protected constructor(layer: string, axis: number) {
     super()
-    checkWhole(layer, 'axis', axis)
+    check(layer, 'axis', axis, whole())
     this.axis = axis
   }
 

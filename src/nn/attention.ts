@@ -1,18 +1,17 @@
+import { checkAll, number, option, settle, unexpected, whole } from '../checks.ts'
 import { currentTrace } from '../core/engine.ts'
 import { cos, pow, sin } from '../math.ts'
-import { additiveMask, attend, checkDropout, checkMask, type Heads, rotary } from '../ops/attention.ts'
+import { additiveMask, attend, checkMask, dropoutOption, type Heads, rotary } from '../ops/attention.ts'
 import { clone, reshape } from '../ops/copy.ts'
 import { full, zeros } from '../ops/create.ts'
 import { add } from '../ops/elementwise.ts'
 import { linear } from '../ops/gemm.ts'
 import { float, type Value } from '../ops/input.ts'
 import { cat, slice, split, squeeze, triu, unsqueeze } from '../ops/part.ts'
-import { type Generator, uniform } from '../ops/random.ts'
+import { drawn, type Generator, uniform } from '../ops/random.ts'
 import { mean } from '../ops/reduce.ts'
-import { checkNumber, checkWhole, checkWholes, misshaped, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
-import { show } from '../tensor/shape.ts'
+import { misshaped, show } from '../tensor/shape.ts'
 import { recording } from '../tensor/tape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -21,30 +20,30 @@ import { Buffer, Module, Parameter } from './module.ts'
 
 export interface MultiheadAttentionOptions {
   /** The share of attention probabilities that are dropped in training; default 0. */
-  dropout?: number
+  dropout?: number | undefined
   /** Whether the projections add learned biases; default true. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Width of keys; default embedDim. */
-  kdim?: number
+  kdim?: number | undefined
   /** Width of values; default embedDim. */
-  vdim?: number
+  vdim?: number | undefined
   /** Inputs and output are [batch, steps, width], not [steps, batch, width]; default false. */
-  batchFirst?: boolean
+  batchFirst?: boolean | undefined
   /** Where the initial values and the drops come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 export interface MultiheadMasks {
   /** [batch, S]: in i32 or u8, 1 says that the key is padding and seen by no query; f32 is added to the scores. */
-  keyPaddingMask?: Tensor | NDArray
+  keyPaddingMask?: Tensor | NDArray | undefined
   /** [T, S] or [batch numHeads, T, S]: in i32 or u8, 1 says that the query does not see the key; f32 is added. */
-  attnMask?: Tensor | NDArray
+  attnMask?: Tensor | NDArray | undefined
   /** Query t sees keys 0 .. t only, without a mask of its own; default false. */
-  isCausal?: boolean
+  isCausal?: boolean | undefined
   /** Whether to return the probabilities; default true. */
-  needWeights?: boolean
+  needWeights?: boolean | undefined
   /** Keys and values of earlier steps, which queries see before those given; it takes the new ones in. */
-  cache?: KeyValueCache
+  cache?: KeyValueCache | undefined
 }
 
 /** Keys and values that a MultiheadAttention has computed, so that writing goes on step by step: with `cache` and
@@ -127,16 +126,15 @@ export class MultiheadAttention extends Module {
     super()
     const caller = 'nn.MultiheadAttention'
     const { dropout, bias, kdim, vdim, batchFirst, generator } = settle(caller, options, {
-      dropout: 0,
-      kdim: embedDim,
-      vdim: embedDim,
-      generator: undefined,
+      dropout: dropoutOption,
+      kdim: option(whole(1), embedDim),
+      vdim: option(whole(1), embedDim),
+      generator: drawn,
       bias: true,
       batchFirst: false,
     })
-    checkWholes(caller, { embedDim, numHeads, kdim, vdim })
+    checkAll(caller, { embedDim, numHeads }, whole(1))
     if (embedDim % numHeads !== 0) throw unexpected(caller, 'embedDim', embedDim, `a multiple of numHeads, ${numHeads}`)
-    checkDropout(caller, dropout)
     this.embedDim = embedDim
     this.numHeads = numHeads
     this.dropout = dropout
@@ -298,11 +296,11 @@ export class MultiheadAttention extends Module {
 
 export interface RotaryEmbeddingOptions {
   /** The slowest pair turns by position / base^((dim - 2) / dim); default 10000. */
-  base?: number
+  base?: number | undefined
   /** Pairs are neighbours; default false: pairs are halves, as in GPT-NeoX and Llama. */
-  interleaved?: boolean
+  interleaved?: boolean | undefined
   /** Positions 0 .. maxLength - 1 can be turned; default 2048. */
-  maxLength?: number
+  maxLength?: number | undefined
 }
 
 /** Positions as rotations of queries and keys: pair i of a row at position t is turned by t base^(-2i / dim), so that
@@ -319,14 +317,12 @@ export class RotaryEmbedding extends Module {
   constructor(dim: number, options: RotaryEmbeddingOptions = {}) {
     super()
     const { base, interleaved, maxLength } = settle('nn.RotaryEmbedding', options, {
-      base: 10000,
-      maxLength: 2048,
+      base: option(number(Number.MIN_VALUE), 10000),
+      maxLength: option(whole(1), 2048),
       interleaved: false,
     })
     if (!Number.isInteger(dim) || dim < 2 || dim % 2 !== 0)
       throw unexpected('nn.RotaryEmbedding', 'dim', dim, 'an even number >= 2')
-    checkWhole('nn.RotaryEmbedding', 'maxLength', maxLength, 1)
-    checkNumber('nn.RotaryEmbedding', 'base', base, Number.MIN_VALUE)
     this.dim = dim
     this.base = base
     this.interleaved = interleaved

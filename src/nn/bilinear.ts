@@ -1,11 +1,10 @@
+import { checkAll, settle, whole } from '../checks.ts'
 import { reshape } from '../ops/copy.ts'
 import { add, mul } from '../ops/elementwise.ts'
 import { linear } from '../ops/gemm.ts'
 import { float, type Value } from '../ops/input.ts'
-import type { Generator } from '../ops/random.ts'
+import { drawn, type Generator } from '../ops/random.ts'
 import { sum } from '../ops/reduce.ts'
-import { checkWholes } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -13,9 +12,9 @@ import { Module, type Parameter } from './module.ts'
 
 export interface BilinearOptions {
   /** Whether to add a learned bias; default true. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Where the initial values come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /** y[o] = x1ᵀ W[o] x2 + b[o].  x1: [..., in1Features], x2: [..., in2Features], y: [..., outFeatures]; weight:
@@ -26,8 +25,8 @@ export class Bilinear extends Module {
 
   constructor(in1Features: number, in2Features: number, outFeatures: number, options: BilinearOptions = {}) {
     super()
-    const { bias, generator } = settle('nn.Bilinear', options, { generator: undefined, bias: true })
-    checkWholes('nn.Bilinear', { in1Features, in2Features, outFeatures }, 0)
+    const { bias, generator } = settle('nn.Bilinear', options, { generator: drawn, bias: true })
+    checkAll('nn.Bilinear', { in1Features, in2Features, outFeatures }, whole(0))
     this.weight = uniformFan([outFeatures, in1Features, in2Features], in1Features, generator)
     this.bias = bias ? uniformFan([outFeatures], in1Features, generator) : null
   }

@@ -1,5 +1,5 @@
+import { kindOf, unexpected } from '../checks.ts'
 import type { Value } from '../ops/input.ts'
-import { kindOf, unexpected } from '../tensor/checks.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 

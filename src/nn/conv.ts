@@ -1,3 +1,4 @@
+import { anything, checkAll, type Full, type Option, option, settle, unexpected, whole } from '../checks.ts'
 import {
   type ConvOptions,
   type ConvOptions1d,
@@ -10,9 +11,7 @@ import {
   pair,
 } from '../ops/conv.ts'
 import type { Value } from '../ops/input.ts'
-import type { Generator } from '../ops/random.ts'
-import { checkWholes, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
+import { drawn, type Generator } from '../ops/random.ts'
 import { show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
@@ -20,9 +19,9 @@ import { Module, type Parameter } from './module.ts'
 
 interface Learned {
   /** Whether to add a learned bias; default true. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Where the initial values come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 export interface Conv1dOptions extends ConvOptions1d, Learned {}
 export interface Conv2dOptions extends ConvOptions, Learned {}
@@ -34,7 +33,7 @@ interface Settings {
   padding: Pair | 'same' | 'valid'
   dilation: Pair
   groups: number
-  outputPadding?: Pair
+  outputPadding?: Pair | undefined
 }
 
 const asTuple = (list: readonly number[]): string => (list.length === 1 ? `(${list[0]},)` : `(${list.join(', ')})`)
@@ -53,21 +52,21 @@ abstract class Conv<O extends Settings> extends Module {
     inChannels: number,
     outChannels: number,
     kernelSize: Pair,
-    options: Partial<Settings> & Learned,
+    options: { [K in keyof Settings]?: Settings[K] | undefined } & Learned,
     transposed = false,
   ) {
     super()
     const { bias, generator, ...settings } = settle(layer, options, {
-      stride: 1,
-      padding: 0,
-      ...((transposed && { outputPadding: 0 }) as { outputPadding: number | undefined }),
-      dilation: 1,
-      groups: 1,
-      generator: undefined,
+      stride: option(anything, 1),
+      padding: option(anything, 0),
+      ...((transposed ? { outputPadding: option(anything, 0) } : {}) as { outputPadding: Option<Pair, 0> }),
+      dilation: option(anything, 1),
+      groups: option(whole(1), 1),
+      generator: drawn,
       bias: true,
     })
     const { groups, padding } = settings
-    checkWholes(layer, { inChannels, outChannels, groups })
+    checkAll(layer, { inChannels, outChannels }, whole(1))
     if (inChannels % groups !== 0 || outChannels % groups !== 0)
       throw unexpected(layer, 'groups', groups, `a divisor of inChannels ${inChannels} and outChannels ${outChannels}`)
     const sizes = (name: string, value: Pair, least: number): readonly number[] =>
@@ -114,7 +113,7 @@ abstract class Conv<O extends Settings> extends Module {
 /** y = x ∗ weight + bias on images.  x: [batch, inChannels, height, width], y: [batch, outChannels, height', width'] (see
  *  conv2d); weight: [outChannels, inChannels / groups, kernelHeight, kernelWidth], bias: [outChannels], both from
  *  U(±1/√fanIn), fanIn = inChannels / groups × kernel. Throws where channels do not fit. torch.nn.Conv2d. */
-export class Conv2d extends Conv<Required<ConvOptions>> {
+export class Conv2d extends Conv<Full<ConvOptions>> {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
     super('nn.Conv2d', 2, inChannels, outChannels, kernelSize, options)
   }
@@ -127,7 +126,7 @@ export class Conv2d extends Conv<Required<ConvOptions>> {
 /** y = x ∗ weight + bias along one axis.  x: [batch, inChannels, length], y: [batch, outChannels, length'] (see conv1d);
  *  weight: [outChannels, inChannels / groups, kernelSize], bias: [outChannels], both from U(±1/√fanIn), fanIn = inChannels
  *  / groups × kernelSize. Throws where channels do not fit. torch.nn.Conv1d. */
-export class Conv1d extends Conv<Required<ConvOptions1d>> {
+export class Conv1d extends Conv<Full<ConvOptions1d>> {
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dOptions = {}) {
     super('nn.Conv1d', 1, inChannels, outChannels, kernelSize, options)
   }
@@ -140,7 +139,7 @@ export class Conv1d extends Conv<Required<ConvOptions1d>> {
 /** The transposed convolution, which enlarges images (see convTranspose2d).  x: [batch, inChannels, height, width], y:
  *  [batch, outChannels, height', width']; weight: [inChannels, outChannels / groups, kernelHeight, kernelWidth], bias:
  *  [outChannels], both from U(±1/√fanIn), fanIn = outChannels / groups × kernel. torch.nn.ConvTranspose2d. */
-export class ConvTranspose2d extends Conv<Required<ConvTransposeOptions>> {
+export class ConvTranspose2d extends Conv<Full<ConvTransposeOptions>> {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: ConvTranspose2dOptions = {}) {
     super('nn.ConvTranspose2d', 2, inChannels, outChannels, kernelSize, options, true)
   }

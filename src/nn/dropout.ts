@@ -1,14 +1,13 @@
+import { check, probability, settle } from '../checks.ts'
 import { dropout, dropout2d } from '../ops/dropout.ts'
 import { float, type Value } from '../ops/input.ts'
-import type { Generator } from '../ops/random.ts'
-import { checkProbability } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
+import { drawn, type Generator } from '../ops/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
 export interface DropoutOptions {
   /** Where draws come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 abstract class Drop extends Module {
@@ -18,8 +17,8 @@ abstract class Drop extends Module {
 
   constructor(name: string, p: number, options: DropoutOptions) {
     super()
-    const { generator } = settle(name, options, { generator: undefined })
-    checkProbability(name, 'p', p)
+    const { generator } = settle(name, options, { generator: drawn })
+    check(name, 'p', p, probability)
     this.p = p
     this.#generator = generator
   }

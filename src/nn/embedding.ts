@@ -1,16 +1,15 @@
+import { checkAll, settle, whole } from '../checks.ts'
 import { checkPadding, embedding } from '../ops/gather.ts'
 import type { Value } from '../ops/input.ts'
-import { type Generator, normal } from '../ops/random.ts'
-import { checkWholes } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
+import { drawn, type Generator, normal } from '../ops/random.ts'
 import { elements, type Tensor } from '../tensor/tensor.ts'
 import { Module, Parameter } from './module.ts'
 
 export interface EmbeddingOptions {
   /** The row that starts as 0 and gets no gradient, negative counted from the end; default none. */
-  paddingIdx?: number | null
+  paddingIdx?: number | null | undefined
   /** Where the initial values come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /** A learnt row for each index: y = weight[input].  input: i32 [...], y: [..., embeddingDim]; weight:
@@ -22,8 +21,8 @@ export class Embedding extends Module {
 
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {
     super()
-    const { paddingIdx, generator } = settle('nn.Embedding', options, { paddingIdx: null, generator: undefined })
-    checkWholes('nn.Embedding', { numEmbeddings, embeddingDim }, 0)
+    const { paddingIdx, generator } = settle('nn.Embedding', options, { paddingIdx: null, generator: drawn })
+    checkAll('nn.Embedding', { numEmbeddings, embeddingDim }, whole(0))
     this.paddingIdx = paddingIdx === null ? null : checkPadding('nn.Embedding', paddingIdx, numEmbeddings)
     this.weight = new Parameter(normal([numEmbeddings, embeddingDim], 0, 1, generator))
     if (this.paddingIdx !== null)

@@ -1,62 +1,67 @@
 // nn.init: fills parameters in place, from the default generator (see manualSeed) or a given one.
 
+import { check, finite, kindOf, number, option, required, settle, unexpected, word } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { checkUntraced, emit } from '../core/engine.ts'
 import { exp, mul, sub } from '../ops/elementwise.ts'
-import { defaultGenerator, draw, normal as drawNormal, uniform as drawUniform, Generator } from '../ops/random.ts'
-import { checkFinite, checkNumber, kindOf, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions, settle } from '../tensor/options.ts'
-import { show } from '../tensor/shape.ts'
+import {
+  defaultGenerator,
+  draw,
+  normal as drawNormal,
+  drawn,
+  uniform as drawUniform,
+  type Generator,
+} from '../ops/random.ts'
+import { misshaped, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
 
 export interface Drawn {
   /** Where the numbers come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
-/** Throws unless `x` can be filled now, and `options` have no other names than these and `generator`. */
-function check(op: string, x: Tensor, options: Drawn = {}, names: readonly string[] = []): void {
+/** Throws unless `x` can be filled now. */
+function checkFillable(op: string, x: Tensor): void {
   if (!(x instanceof Tensor)) throw new TypeError(`${op}: tensor is ${kindOf(x)}, expected a Tensor`)
   checkUntraced(`${op}: cannot be called`, 'fill parameters outside of the compiled function')
   x.check(op)
   if (x.dtype !== 'f32') throw new TypeError(`${op}: tensor is ${x.dtype} ${show(x.shape)}, expected f32`)
-  checkOptions(op, options, [...names, 'generator'])
-  const { generator } = options
-  if (generator !== undefined && !(generator instanceof Generator))
-    throw new TypeError(`${op}: generator is ${kindOf(generator)}, expected a Generator`)
 }
 
-function fillUniform(x: Tensor, low: number, high: number, { generator = defaultGenerator() }: Drawn): Tensor {
+function fillUniform(x: Tensor, low: number, high: number, generator: Generator = defaultGenerator()): Tensor {
   draw('nn.init', generator, (state, block) => core.uniform(x, state, block, low, high, 0, x.size))
   return x
 }
 
-function fillNormal(x: Tensor, mean: number, std: number, { generator = defaultGenerator() }: Drawn): Tensor {
+function fillNormal(x: Tensor, mean: number, std: number, generator: Generator = defaultGenerator()): Tensor {
   draw('nn.init', generator, (state, block) => core.normal(x, state, block, mean, std, 0, x.size))
   return x
 }
 
 /** Fills with U[a, b); a is 0, b is 1 by default. Returns the tensor, as all of these do. torch.nn.init.uniform_. */
-export function uniform(x: Tensor, options: Drawn & { a?: number; b?: number } = {}): Tensor {
+export function uniform(x: Tensor, options: Drawn & { a?: number | undefined; b?: number | undefined } = {}): Tensor {
   const op = 'nn.init.uniform'
-  check(op, x, options, ['a', 'b'])
-  const { a = 0, b = 1 } = options
-  checkFinite(op, 'a', a)
-  checkFinite(op, 'b', b)
+  checkFillable(op, x)
+  const { a, b, generator } = settle(op, options, { a: option(finite(), 0), b: option(finite(), 1), generator: drawn })
   if (a > b) throw new RangeError(`nn.init.uniform: a is ${a} and b is ${b}, expected a <= b`)
-  return fillUniform(x, a, b, options)
+  return fillUniform(x, a, b, generator)
 }
 
 /** Fills with N(mean, std²), by default N(0, 1). torch.nn.init.normal_. */
-export function normal(x: Tensor, options: Drawn & { mean?: number; std?: number } = {}): Tensor {
+export function normal(
+  x: Tensor,
+  options: Drawn & { mean?: number | undefined; std?: number | undefined } = {},
+): Tensor {
   const op = 'nn.init.normal'
-  check(op, x, options, ['mean', 'std'])
-  const { mean = 0, std = 1 } = options
-  checkFinite(op, 'mean', mean)
-  checkFinite(op, 'std', std, 0)
-  return fillNormal(x, mean, std, options)
+  checkFillable(op, x)
+  const { mean, std, generator } = settle(op, options, {
+    mean: option(finite(), 0),
+    std: option(finite(0), 1),
+    generator: drawn,
+  })
+  return fillNormal(x, mean, std, generator)
 }
 
 /** Fills with one value. torch.nn.init.constant_. */
@@ -66,7 +71,7 @@ export function constant(x: Tensor, value: number): Tensor {
 }
 
 function fill(op: string, x: Tensor, value: number): Tensor {
-  check(op, x)
+  checkFillable(op, x)
   emit(core.fill(x, floatBits(value), x.size))
   return x
 }
@@ -79,7 +84,7 @@ export const zeros = (x: Tensor): Tensor => fill('nn.init.zeros', x, 0)
 
 /** 1 on the diagonal of a matrix, else 0. torch.nn.init.eye_. */
 export function eye(x: Tensor): Tensor {
-  check('nn.init.eye', x)
+  checkFillable('nn.init.eye', x)
   if (x.ndim !== 2) throw misshaped('nn.init.eye', 'tensor', x, 'two axes')
   const [rows, columns] = x.shape as [number, number]
   const data = elements(x).fill(0)
@@ -89,9 +94,9 @@ export function eye(x: Tensor): Tensor {
 
 /** The weight of a convolution that keeps as many channels as it can, in each of `groups` groups (default 1): 1 in the
  *  middle of kernel i for channel i.  x: [out, in, ...], three to five axes. torch.nn.init.dirac_. */
-export function dirac(x: Tensor, options: { groups?: number } = {}): Tensor {
+export function dirac(x: Tensor, options: { groups?: number | undefined } = {}): Tensor {
   const op = 'nn.init.dirac'
-  check(op, x)
+  checkFillable(op, x)
   const { groups } = settle(op, options, { groups: 1 })
   if (x.ndim < 3 || x.ndim > 5) throw misshaped(op, 'tensor', x, 'three to five axes')
   const [out, channels, ...kernel] = x.shape as [number, number, ...number[]]
@@ -130,14 +135,15 @@ const gains: Record<Nonlinearity, number | ((slope: number) => number)> = {
   selu: 3 / 4,
 }
 
+const nonlinearities = /* @__PURE__ */ word(...(Object.keys(gains) as Nonlinearity[]))
+
 /** The factor by which weights before a nonlinearity grow, to keep variances: 1 for 'linear', convolutions and
  *  'sigmoid', 5/3 for 'tanh', √2 for 'relu', √(2 / (1 + param²)) for 'leakyRelu' (param is its slope, 0.01 by default),
  *  3/4 for 'selu'. torch.nn.init.calculate_gain. */
 export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number {
   const op = 'nn.init.calculateGain'
-  if (!Object.hasOwn(gains, nonlinearity))
-    throw unexpected(op, 'nonlinearity', nonlinearity, `one of ${Object.keys(gains).join(', ')}`)
-  checkFinite(op, 'param', param)
+  check(op, 'nonlinearity', nonlinearity, nonlinearities)
+  check(op, 'param', param, finite())
   const gain = gains[nonlinearity]
   return typeof gain === 'number' ? gain : gain(param)
 }
@@ -152,58 +158,62 @@ function fans(op: string, x: Tensor): { fanIn: number; fanOut: number } {
 
 export type XavierOptions = Drawn & {
   /** Factor of the deviation; default 1. See calculateGain. */
-  gain?: number
+  gain?: number | undefined
 }
 
-function xavierStd(op: string, x: Tensor, options: XavierOptions): number {
-  check(op, x, options, ['gain'])
-  const { gain = 1 } = options
-  checkFinite(op, 'gain', gain)
+function xavier(op: string, x: Tensor, options: XavierOptions): { std: number; generator: Generator | undefined } {
+  checkFillable(op, x)
+  const { gain, generator } = settle(op, options, { gain: option(finite(), 1), generator: drawn })
   const { fanIn, fanOut } = fans(op, x)
-  return fanIn + fanOut === 0 ? 0 : Math.abs(gain) * Math.sqrt(2 / (fanIn + fanOut))
+  return { std: fanIn + fanOut === 0 ? 0 : Math.abs(gain) * Math.sqrt(2 / (fanIn + fanOut)), generator }
 }
 
 /** Fills with U(±gain √(6 / (fanIn + fanOut))).  x: [out, in, ...]. torch.nn.init.xavier_uniform_. */
 export function xavierUniform(x: Tensor, options: XavierOptions = {}): Tensor {
-  const bound = Math.sqrt(3) * xavierStd('nn.init.xavierUniform', x, options)
-  return fillUniform(x, -bound, bound, options)
+  const { std, generator } = xavier('nn.init.xavierUniform', x, options)
+  const bound = Math.sqrt(3) * std
+  return fillUniform(x, -bound, bound, generator)
 }
 
 /** Fills with N(0, gain² 2 / (fanIn + fanOut)).  x: [out, in, ...]. torch.nn.init.xavier_normal_. */
 export function xavierNormal(x: Tensor, options: XavierOptions = {}): Tensor {
-  const std = xavierStd('nn.init.xavierNormal', x, options)
-  return fillNormal(x, 0, std, options)
+  const { std, generator } = xavier('nn.init.xavierNormal', x, options)
+  return fillNormal(x, 0, std, generator)
 }
 
 export type KaimingOptions = Drawn & {
   /** Slope of the leakyRelu that follows; default 0. */
-  a?: number
+  a?: number | undefined
   /** Keep variances forward ('fanIn', default) or backward ('fanOut'). */
-  mode?: 'fanIn' | 'fanOut'
+  mode?: 'fanIn' | 'fanOut' | undefined
   /** What follows; default 'leakyRelu'. */
-  nonlinearity?: Nonlinearity
+  nonlinearity?: Nonlinearity | undefined
 }
 
-function kaimingStd(op: string, x: Tensor, options: KaimingOptions): number {
-  check(op, x, options, ['a', 'mode', 'nonlinearity'])
-  const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options
-  if (mode !== 'fanIn' && mode !== 'fanOut') throw unexpected(op, 'mode', mode, "'fanIn' or 'fanOut'")
-  checkFinite(op, 'a', a)
+function kaiming(op: string, x: Tensor, options: KaimingOptions): { std: number; generator: Generator | undefined } {
+  checkFillable(op, x)
+  const { a, mode, nonlinearity, generator } = settle(op, options, {
+    a: option(finite(), 0),
+    mode: option(word('fanIn', 'fanOut'), 'fanIn'),
+    nonlinearity: option(nonlinearities, 'leakyRelu'),
+    generator: drawn,
+  })
   const fan = fans(op, x)[mode]
   const gain = calculateGain(nonlinearity, a)
-  return fan === 0 ? 0 : gain / Math.sqrt(fan)
+  return { std: fan === 0 ? 0 : gain / Math.sqrt(fan), generator }
 }
 
 /** Fills with U(±gain √(3 / fan)).  x: [out, in, ...]. torch.nn.init.kaiming_uniform_. */
 export function kaimingUniform(x: Tensor, options: KaimingOptions = {}): Tensor {
-  const bound = Math.sqrt(3) * kaimingStd('nn.init.kaimingUniform', x, options)
-  return fillUniform(x, -bound, bound, options)
+  const { std, generator } = kaiming('nn.init.kaimingUniform', x, options)
+  const bound = Math.sqrt(3) * std
+  return fillUniform(x, -bound, bound, generator)
 }
 
 /** Fills with N(0, gain² / fan).  x: [out, in, ...]. torch.nn.init.kaiming_normal_. */
 export function kaimingNormal(x: Tensor, options: KaimingOptions = {}): Tensor {
-  const std = kaimingStd('nn.init.kaimingNormal', x, options)
-  return fillNormal(x, 0, std, options)
+  const { std, generator } = kaiming('nn.init.kaimingNormal', x, options)
+  return fillNormal(x, 0, std, generator)
 }
 
 /** A tensor's values; the tensor is freed. */
@@ -217,13 +227,22 @@ function take(x: Tensor): Float32Array {
  *  torch.nn.init.trunc_normal_. */
 export function truncNormal(
   x: Tensor,
-  options: Drawn & { mean?: number; std?: number; a?: number; b?: number } = {},
+  options: Drawn & {
+    mean?: number | undefined
+    std?: number | undefined
+    a?: number | undefined
+    b?: number | undefined
+  } = {},
 ): Tensor {
   const op = 'nn.init.truncNormal'
-  check(op, x, options, ['mean', 'std', 'a', 'b'])
-  const { mean = 0, std = 1, a = -2, b = 2, generator = defaultGenerator() } = options
-  checkFinite(op, 'mean', mean)
-  checkFinite(op, 'std', std, Number.MIN_VALUE)
+  checkFillable(op, x)
+  const { mean, std, a, b, generator } = settle(op, options, {
+    mean: option(finite(), 0),
+    std: option(finite(Number.MIN_VALUE), 1),
+    a: -2,
+    b: 2,
+    generator: drawn,
+  })
   if (!(a < b)) throw new RangeError(`${op}: a is ${a} and b is ${b}, expected a < b`)
   const low = (a - mean) / std
   const high = (b - mean) / std
@@ -254,17 +273,16 @@ export function truncNormal(
  *  x: [rows, ...], the other axes taken as one. torch.nn.init.orthogonal_. */
 export function orthogonal(x: Tensor, options: XavierOptions = {}): Tensor {
   const op = 'nn.init.orthogonal'
-  check(op, x, options, ['gain'])
-  const { gain = 1, generator } = options
-  checkFinite(op, 'gain', gain)
+  checkFillable(op, x)
+  const { gain, generator } = settle(op, options, { gain: option(finite(), 1), generator: drawn })
   if (x.ndim < 2) throw misshaped(op, 'tensor', x, 'at least two axes')
   if (x.size === 0) return x
   const rows = x.shape[0] as number
   const columns = x.size / rows
   const [count, length] = rows < columns ? [rows, columns] : [columns, rows]
-  const drawn = take(drawNormal([count, length], 0, 1, generator))
+  const values = take(drawNormal([count, length], 0, 1, generator))
   const vectors = Array.from({ length: count }, (_, i) =>
-    Float64Array.from(drawn.subarray(i * length, (i + 1) * length)),
+    Float64Array.from(values.subarray(i * length, (i + 1) * length)),
   )
   const dot = (u: Float64Array, v: Float64Array): number => {
     let total = 0
@@ -290,15 +308,17 @@ export function orthogonal(x: Tensor, options: XavierOptions = {}): Tensor {
 
 /** Fills a matrix with N(0, std²) (std is 0.01 by default), then sets a share `sparsity` of each column, rounded up,
  *  to 0. torch.nn.init.sparse_. */
-export function sparse(x: Tensor, options: Drawn & { sparsity: number; std?: number }): Tensor {
+export function sparse(x: Tensor, options: Drawn & { sparsity: number; std?: number | undefined }): Tensor {
   const op = 'nn.init.sparse'
-  check(op, x, options, ['sparsity', 'std'])
-  const { sparsity, std = 0.01, generator } = options
+  checkFillable(op, x)
+  const { sparsity, std, generator } = settle(op, options, {
+    sparsity: required(number(0, 1)),
+    std: option(finite(0), 0.01),
+    generator: drawn,
+  })
   if (x.ndim !== 2) throw misshaped(op, 'tensor', x, 'two axes')
-  checkNumber(op, 'sparsity', sparsity, 0, 1)
-  checkFinite(op, 'std', std, 0)
   const [rows, columns] = x.shape as [number, number]
-  fillNormal(x, 0, std, options)
+  fillNormal(x, 0, std, generator)
   const order = take(drawUniform([columns, rows], 0, 1, generator))
   const data = elements(x)
   for (let c = 0; c < columns; c++) {

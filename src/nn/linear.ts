@@ -1,17 +1,16 @@
+import { checkAll, settle, whole } from '../checks.ts'
 import { linear } from '../ops/gemm.ts'
 import type { Value } from '../ops/input.ts'
-import type { Generator } from '../ops/random.ts'
-import { checkWholes } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
+import { drawn, type Generator } from '../ops/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
 import { Module, type Parameter } from './module.ts'
 
 export interface LinearOptions {
   /** Whether to add a learned bias; default true. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Where the initial values come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /** y = x Wᵀ + b.  x: [..., inFeatures], y: [..., outFeatures]; weight: [outFeatures, inFeatures], bias:
@@ -22,8 +21,8 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()
-    const { bias, generator } = settle('nn.Linear', options, { generator: undefined, bias: true })
-    checkWholes('nn.Linear', { inFeatures, outFeatures }, 0)
+    const { bias, generator } = settle('nn.Linear', options, { generator: drawn, bias: true })
+    checkAll('nn.Linear', { inFeatures, outFeatures }, whole(0))
     this.weight = uniformFan([outFeatures, inFeatures], inFeatures, generator)
     this.bias = bias ? uniformFan([outFeatures], inFeatures, generator) : null
   }

@@ -1,7 +1,6 @@
+import { settle, written } from '../checks.ts'
 import { checkUntraced } from '../core/engine.ts'
-import { written } from '../core/options.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
-import { settle } from '../tensor/options.ts'
 import { keep } from '../tensor/scope.ts'
 import { faultsOf } from '../tensor/state.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
@@ -33,7 +32,7 @@ export class Parameter extends Held {
 export class Buffer extends Held {
   readonly persistent: boolean
 
-  constructor(values: Tensor, { persistent = true }: { persistent?: boolean } = {}) {
+  constructor(values: Tensor, { persistent = true }: { persistent?: boolean | undefined } = {}) {
     super('Buffer', values)
     this.persistent = persistent
   }
@@ -180,7 +179,7 @@ export abstract class Module {
    *  side only. torch.nn.Module.load_state_dict. */
   loadStateDict(
     state: Record<string, NDArray | Tensor>,
-    options: { strict?: boolean } = {},
+    options: { strict?: boolean | undefined } = {},
   ): { missing: string[]; unexpected: string[] } {
     checkUntraced('loadStateDict: cannot be called')
     const { strict } = settle('loadStateDict', options, { strict: true })

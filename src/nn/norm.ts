@@ -1,10 +1,9 @@
+import { check, settle, unexpected, whole } from '../checks.ts'
 import { FLOAT_EPSILON } from '../math.ts'
 import { ones, zeros } from '../ops/create.ts'
 import { float, type Value } from '../ops/input.ts'
-import { batchNorm, checkMomentum, groupNorm, layerNorm, rmsNorm } from '../ops/norm.ts'
-import { checkFinite, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
-import { checkShape, type Shape, show } from '../tensor/shape.ts'
+import { batchNorm, epsOption, groupNorm, layerNorm, momentumOption, rmsNorm } from '../ops/norm.ts'
+import { checkShape, misshaped, type Shape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Buffer, Module, Parameter } from './module.ts'
 
@@ -17,11 +16,11 @@ function normalizedShapeOf(layer: string, value: number | Shape): Shape {
 
 export interface LayerNormOptions {
   /** Added to the variance; default 1e-5. */
-  eps?: number
+  eps?: number | undefined
   /** Whether to learn a weight, from 1; default true. */
-  elementwiseAffine?: boolean
+  elementwiseAffine?: boolean | undefined
   /** Whether to learn a bias too, from 0; default true. */
-  bias?: boolean
+  bias?: boolean | undefined
 }
 
 /** y = (x - mean) / √(variance + eps) · weight + bias, mean and biased variance over the last axes.
@@ -35,12 +34,11 @@ export class LayerNorm extends Module {
   constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
     super()
     const { eps, elementwiseAffine, bias } = settle('nn.LayerNorm', options, {
-      eps: 1e-5,
+      eps: epsOption(1e-5),
       elementwiseAffine: true,
       bias: true,
     })
     this.normalizedShape = normalizedShapeOf('nn.LayerNorm', normalizedShape)
-    checkFinite('nn.LayerNorm', 'eps', eps, 0)
     this.eps = eps
     this.weight = elementwiseAffine ? new Parameter(ones(this.normalizedShape)) : null
     this.bias = elementwiseAffine && bias ? new Parameter(zeros(this.normalizedShape)) : null
@@ -58,9 +56,9 @@ export class LayerNorm extends Module {
 
 export interface RMSNormOptions {
   /** Added to the mean of squares; default 2^-23. */
-  eps?: number
+  eps?: number | undefined
   /** Whether to learn a weight, from 1; default true. */
-  elementwiseAffine?: boolean
+  elementwiseAffine?: boolean | undefined
 }
 
 /** y = x / √(mean(x²) + eps) · weight, the mean over the last axes.
@@ -72,9 +70,11 @@ export class RMSNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: RMSNormOptions = {}) {
     super()
-    const { eps, elementwiseAffine } = settle('nn.RMSNorm', options, { eps: FLOAT_EPSILON, elementwiseAffine: true })
+    const { eps, elementwiseAffine } = settle('nn.RMSNorm', options, {
+      eps: epsOption(FLOAT_EPSILON),
+      elementwiseAffine: true,
+    })
     this.normalizedShape = normalizedShapeOf('nn.RMSNorm', normalizedShape)
-    checkFinite('nn.RMSNorm', 'eps', eps, 0)
     this.eps = eps
     this.weight = elementwiseAffine ? new Parameter(ones(this.normalizedShape)) : null
   }
@@ -90,9 +90,9 @@ export class RMSNorm extends Module {
 
 export interface GroupNormOptions {
   /** Added to the variance; default 1e-5. */
-  eps?: number
+  eps?: number | undefined
   /** Whether to learn a weight, from 1, and a bias, from 0; default true. */
-  affine?: boolean
+  affine?: boolean | undefined
 }
 
 /** y = (x - mean) / √(variance + eps) · weight + bias, mean and biased variance over each of `numGroups` groups of
@@ -106,12 +106,11 @@ export class GroupNorm extends Module {
 
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super()
-    const { eps, affine } = settle('nn.GroupNorm', options, { eps: 1e-5, affine: true })
-    checkWhole('nn.GroupNorm', 'numGroups', numGroups, 1)
-    checkWhole('nn.GroupNorm', 'numChannels', numChannels, 0)
+    const { eps, affine } = settle('nn.GroupNorm', options, { eps: epsOption(1e-5), affine: true })
+    check('nn.GroupNorm', 'numGroups', numGroups, whole(1))
+    check('nn.GroupNorm', 'numChannels', numChannels, whole(0))
     if (numChannels % numGroups !== 0)
       throw unexpected('nn.GroupNorm', 'numChannels', numChannels, `a multiple of numGroups, ${numGroups}`)
-    checkFinite('nn.GroupNorm', 'eps', eps, 0)
     this.numGroups = numGroups
     this.numChannels = numChannels
     this.eps = eps
@@ -134,14 +133,14 @@ export class GroupNorm extends Module {
 
 export interface BatchNormLayerOptions {
   /** Added to the variance; default 1e-5. */
-  eps?: number
+  eps?: number | undefined
   /** Share of a new batch in the running statistics, default 0.1; null: the average over all batches. */
-  momentum?: number | null
+  momentum?: number | null | undefined
   /** Whether to learn a weight, from 1, and a bias, from 0; default true. */
-  affine?: boolean
+  affine?: boolean | undefined
   /** Whether to keep running statistics for evaluation; default true. Without, batches are always normalised by
    *  their own. */
-  trackRunningStats?: boolean
+  trackRunningStats?: boolean | undefined
 }
 
 /** What the batch normalisations share; `ranks` says which inputs a layer takes. */
@@ -166,14 +165,12 @@ abstract class BatchNorm extends Module {
   ) {
     super()
     const { eps, momentum, affine, trackRunningStats } = settle(name, options, {
-      eps: 1e-5,
-      momentum: 0.1,
+      eps: epsOption(1e-5),
+      momentum: momentumOption,
       affine: true,
       trackRunningStats: true,
     })
-    checkWhole(name, 'numFeatures', numFeatures, 0)
-    checkFinite(name, 'eps', eps, 0)
-    checkMomentum(name, momentum)
+    check(name, 'numFeatures', numFeatures, whole(0))
     this.#name = name
     this.#inner = inner
     this.numFeatures = numFeatures

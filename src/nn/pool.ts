@@ -18,7 +18,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
 /** What poolings share; `flat` for those along one axis. */
-abstract class Pool<O extends { kernelSize: Pair; stride?: Pair }> extends Module {
+abstract class Pool<O extends { kernelSize: Pair; stride?: Pair | undefined }> extends Module {
   protected readonly options: O
 
   protected constructor(layer: string, options: O, flat: boolean) {

@@ -1,33 +1,32 @@
+import { check, checkAll, option, probability, settle, whole, word } from '../checks.ts'
 import { dropout as drop } from '../ops/dropout.ts'
 import { float, type Value } from '../ops/input.ts'
 import { cat, select, squeeze, stack, unsqueeze } from '../ops/part.ts'
-import type { Generator } from '../ops/random.ts'
+import { drawn, type Generator } from '../ops/random.ts'
 import { gatesOf, type RecurrentKind, type RecurrentWeights, recurrent } from '../ops/recurrent.ts'
-import { checkChoice, checkProbability, checkWholes, misshaped } from '../tensor/checks.ts'
-import { checkOptions, settle } from '../tensor/options.ts'
-import { type Shape, sameShape, show } from '../tensor/shape.ts'
+import { misshaped, type Shape, sameShape, show } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { uniformFan } from './init.ts'
 import { Module, type Parameter } from './module.ts'
 
 export interface RecurrentOptions {
   /** Layers, each fed with the output of the one before; default 1. */
-  numLayers?: number
+  numLayers?: number | undefined
   /** Whether to add learned biases; default true. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Input and output are [batch, steps, …], not [steps, batch, …]; default false. */
-  batchFirst?: boolean
+  batchFirst?: boolean | undefined
   /** The share of each layer's output, but the last one's, that is dropped in training; default 0. */
-  dropout?: number
+  dropout?: number | undefined
   /** A second set of layers runs from the last step to the first, and its output is put beside; default false. */
-  bidirectional?: boolean
+  bidirectional?: boolean | undefined
   /** Where the initial values come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 export interface RNNOptions extends RecurrentOptions {
   /** Default 'tanh'. */
-  nonlinearity?: 'tanh' | 'relu'
+  nonlinearity?: 'tanh' | 'relu' | undefined
 }
 
 export interface RecurrentOutput {
@@ -49,7 +48,7 @@ function checkShapeIs(caller: string, name: string, x: Tensor, shape: Shape): vo
 }
 
 /** Names of a state; what a forward returned may be the state of the next. */
-const stateNames = ['hidden', 'cell', 'output']
+const stateOptions = { hidden: undefined, cell: undefined, output: undefined }
 
 /** The parameters of one layer in one direction, all from U(±1/√H). */
 function makeWeights(
@@ -94,16 +93,15 @@ abstract class Recurrent extends Module {
   ) {
     super()
     const { numLayers, bias, batchFirst, dropout, bidirectional, generator } = settle(caller, options, {
-      numLayers: 1,
-      dropout: 0,
-      generator: undefined,
+      numLayers: option(whole(1), 1),
+      dropout: option(probability, 0),
+      generator: drawn,
       bias: true,
       batchFirst: false,
       bidirectional: false,
       ...more,
     })
-    checkWholes(caller, { inputSize, hiddenSize, numLayers })
-    checkProbability(caller, 'dropout', dropout)
+    checkAll(caller, { inputSize, hiddenSize }, whole(1))
     this.inputSize = inputSize
     this.hiddenSize = hiddenSize
     this.numLayers = numLayers
@@ -221,7 +219,7 @@ export class RNN extends Recurrent {
 
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     const { nonlinearity = 'tanh' } = options
-    checkChoice('nn.RNN', 'nonlinearity', nonlinearity, nonlinearities)
+    check('nn.RNN', 'nonlinearity', nonlinearity, word(...nonlinearities))
     super('nn.RNN', nonlinearity, inputSize, hiddenSize, options, { nonlinearity })
     this.nonlinearity = nonlinearity
   }
@@ -242,8 +240,8 @@ export class LSTM extends Recurrent {
   }
 
   forward(input: Value, state: Partial<LSTMState> = {}): RecurrentOutput & LSTMState {
-    checkOptions('nn.LSTM.forward: state', state, stateNames)
-    const { output, hidden, cell } = this.run(input, { hidden: state.hidden, cell: state.cell })
+    const start = settle('nn.LSTM.forward: state', state, stateOptions)
+    const { output, hidden, cell } = this.run(input, { hidden: start.hidden, cell: start.cell })
     return { output, hidden, cell: cell as Tensor }
   }
 }
@@ -263,14 +261,14 @@ export class GRU extends Recurrent {
 
 export interface RecurrentCellOptions {
   /** Whether to add learned biases; default true. */
-  bias?: boolean
+  bias?: boolean | undefined
   /** Where the initial values come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 export interface RNNCellOptions extends RecurrentCellOptions {
   /** Default 'tanh'. */
-  nonlinearity?: 'tanh' | 'relu'
+  nonlinearity?: 'tanh' | 'relu' | undefined
 }
 
 /** One step of a layer: parameters weight_ih, weight_hh, bias_ih, bias_hh. */
@@ -293,8 +291,8 @@ abstract class RecurrentCell extends Module {
     more: object = {},
   ) {
     super()
-    const { bias, generator } = settle(caller, options, { generator: undefined, bias: true, ...more })
-    checkWholes(caller, { inputSize, hiddenSize })
+    const { bias, generator } = settle(caller, options, { generator: drawn, bias: true, ...more })
+    checkAll(caller, { inputSize, hiddenSize }, whole(1))
     const weights = makeWeights(kind, inputSize, hiddenSize, bias, generator)
     this.inputSize = inputSize
     this.hiddenSize = hiddenSize
@@ -342,7 +340,7 @@ export class RNNCell extends RecurrentCell {
 
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
     const { nonlinearity = 'tanh' } = options
-    checkChoice('nn.RNNCell', 'nonlinearity', nonlinearity, nonlinearities)
+    check('nn.RNNCell', 'nonlinearity', nonlinearity, word(...nonlinearities))
     super('nn.RNNCell', nonlinearity, inputSize, hiddenSize, options, { nonlinearity })
     this.nonlinearity = nonlinearity
   }
@@ -360,8 +358,8 @@ export class LSTMCell extends RecurrentCell {
   }
 
   forward(input: Value, state: Partial<LSTMState> = {}): LSTMState {
-    checkOptions('nn.LSTMCell.forward: state', state, stateNames)
-    const { hidden, cell } = this.run(input, { hidden: state.hidden, cell: state.cell })
+    const start = settle('nn.LSTMCell.forward: state', state, stateOptions)
+    const { hidden, cell } = this.run(input, { hidden: start.hidden, cell: start.cell })
     return { hidden, cell: cell as Tensor }
   }
 }

@@ -1,7 +1,8 @@
+import { check, unexpected, whole } from '../checks.ts'
 import { float, type Value } from '../ops/input.ts'
 import { pad } from '../ops/part.ts'
 import { type InterpolateOptions, interpolate, pixelShuffle, target } from '../ops/resample.ts'
-import { checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
+import { misshaped } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
@@ -35,7 +36,7 @@ export class PixelShuffle extends Module {
 
   constructor(upscaleFactor: number) {
     super()
-    checkWhole('nn.PixelShuffle', 'upscaleFactor', upscaleFactor, 1)
+    check('nn.PixelShuffle', 'upscaleFactor', upscaleFactor, whole(1))
     this.#factor = upscaleFactor
   }
 

@@ -1,6 +1,6 @@
+import { check, checkAll, unexpected, whole } from '../checks.ts'
 import { flatten, reshape } from '../ops/copy.ts'
 import { checked, float, type Value } from '../ops/input.ts'
-import { checkWhole, checkWholes, unexpected } from '../tensor/checks.ts'
 import { checkAxis, checkShape, type Shape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -14,7 +14,7 @@ export class Flatten extends Module {
 
   constructor(start = 1, end = -1) {
     super()
-    checkWholes('nn.Flatten', { start, end }, -Infinity)
+    checkAll('nn.Flatten', { start, end }, whole(-Infinity))
     this.start = start
     this.end = end
   }
@@ -36,7 +36,7 @@ export class Unflatten extends Module {
 
   constructor(axis: number, sizes: Shape) {
     super()
-    checkWhole('nn.Unflatten', 'axis', axis)
+    check('nn.Unflatten', 'axis', axis, whole())
     if (!Array.isArray(sizes)) throw unexpected('nn.Unflatten', 'sizes', sizes, 'an array')
     const open = sizes.indexOf(-1)
     checkShape(

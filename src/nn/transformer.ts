@@ -1,10 +1,8 @@
-import { written } from '../core/options.ts'
+import { anything, check, option, settle, whole, written } from '../checks.ts'
 import { gelu, relu } from '../ops/activation.ts'
 import { add } from '../ops/elementwise.ts'
 import { float, type Value } from '../ops/input.ts'
-import type { Generator } from '../ops/random.ts'
-import { checkWhole } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
+import { drawn, type Generator } from '../ops/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { type KeyValueCache, MultiheadAttention } from './attention.ts'
@@ -15,33 +13,40 @@ import { LayerNorm } from './norm.ts'
 
 export interface TransformerLayerOptions {
   /** Width between the two linear layers; default 2048. */
-  dimFeedforward?: number
+  dimFeedforward?: number | undefined
   /** The share dropped in training after attention, within and after the linear layers; default 0.1. */
-  dropout?: number
+  dropout?: number | undefined
   /** Between the two linear layers: 'relu' (default), 'gelu', or a function of your own. */
-  activation?: 'relu' | 'gelu' | ((x: Tensor) => Tensor)
+  activation?: ('relu' | 'gelu' | ((x: Tensor) => Tensor)) | undefined
   /** Default 1e-5. */
-  layerNormEps?: number
+  layerNormEps?: number | undefined
   /** Input and output are [batch, steps, dModel], not [steps, batch, dModel]; default false. */
-  batchFirst?: boolean
+  batchFirst?: boolean | undefined
   /** Normalise what goes into attention and the linear layers, not what comes out; default false. */
-  normFirst?: boolean
+  normFirst?: boolean | undefined
   /** Where the initial values and the drops come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 export interface TransformerMasks {
   /** [T, T] or [batch nhead, T, T]: in i32 or u8, 1 says that the step does not see the other; f32 is added. */
-  mask?: Tensor | NDArray
+  mask?: Tensor | NDArray | undefined
   /** [batch, T]: in i32 or u8, 1 says that the step is padding. */
-  keyPaddingMask?: Tensor | NDArray
+  keyPaddingMask?: Tensor | NDArray | undefined
   /** Step t sees steps 0 .. t only; default false. */
-  isCausal?: boolean
+  isCausal?: boolean | undefined
   /** Of this layer's attention: src continues the steps that it holds. */
-  cache?: KeyValueCache
+  cache?: KeyValueCache | undefined
 }
 
-const layerNames = ['dimFeedforward', 'dropout', 'activation', 'layerNormEps', 'generator']
+/** Linear, Dropout and LayerNorm look at what is theirs. */
+const blockOptions = {
+  dimFeedforward: /* @__PURE__ */ option(anything, 2048),
+  dropout: /* @__PURE__ */ option(anything, 0.1),
+  layerNormEps: /* @__PURE__ */ option(anything, 1e-5),
+  generator: drawn,
+}
+const maskOptions = { mask: undefined, keyPaddingMask: undefined, cache: undefined, isCausal: false }
 
 /** Self-attention and a feed-forward network, each with a residual and a LayerNorm: x = norm1(x + attention(x)), x =
  *  norm2(x + linear2(activation(linear1(x)))); with normFirst x = x + attention(norm1(x)), x = x + ff(norm2(x)).
@@ -61,12 +66,13 @@ export class TransformerEncoderLayer extends Module {
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
     super()
     const caller = 'nn.TransformerEncoderLayer'
-    checkOptions(caller, options, layerNames, ['batchFirst', 'normFirst'])
-    const { dimFeedforward = 2048, dropout = 0.1, activation = 'relu', layerNormEps = 1e-5 } = options
-    const { batchFirst = false, normFirst = false } = options
+    const { dimFeedforward, dropout, activation, layerNormEps, batchFirst, normFirst, ...source } = settle(
+      caller,
+      options,
+      { ...blockOptions, activation: option(anything, 'relu'), batchFirst: false, normFirst: false },
+    )
     if (activation !== 'relu' && activation !== 'gelu' && typeof activation !== 'function')
       throw new TypeError(`${caller}: activation is ${written(activation)}, expected 'relu', 'gelu' or a function`)
-    const source = options.generator ? { generator: options.generator } : {}
     this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, batchFirst, ...source })
     this.linear1 = new Linear(dModel, dimFeedforward, source)
     this.dropout = new Dropout(dropout, source)
@@ -81,7 +87,7 @@ export class TransformerEncoderLayer extends Module {
 
   forward(src: Value, masks: TransformerMasks = {}): Tensor {
     const op = 'nn.TransformerEncoderLayer.forward'
-    checkOptions(op, masks, ['mask', 'keyPaddingMask', 'cache'], ['isCausal'])
+    settle(op, masks, maskOptions)
     let x = float(op, 'src', src)
     if (this.normFirst) {
       x = add(x, this.#attend(this.norm1.forward(x), masks))
@@ -114,23 +120,23 @@ export class TransformerEncoder extends Module {
   readonly layers: readonly TransformerEncoderLayer[]
   readonly norm: LayerNorm | null
 
-  constructor(layer: () => TransformerEncoderLayer, numLayers: number, options: { norm?: LayerNorm } = {}) {
+  constructor(layer: () => TransformerEncoderLayer, numLayers: number, options: { norm?: LayerNorm | undefined } = {}) {
     super()
-    checkOptions('nn.TransformerEncoder', options, ['norm'])
+    const { norm } = settle('nn.TransformerEncoder', options, { norm: null })
     if (typeof layer !== 'function')
       throw new TypeError(
         'nn.TransformerEncoder: layer is no function, expected () => new nn.TransformerEncoderLayer(…)',
       )
-    checkWhole('nn.TransformerEncoder', 'numLayers', numLayers, 1)
+    check('nn.TransformerEncoder', 'numLayers', numLayers, whole(1))
     this.layers = Array.from({ length: numLayers }, () => layer())
     if (new Set(this.layers).size !== numLayers)
       throw new Error('nn.TransformerEncoder: layer gave the same layer twice, expected a new one at each call')
-    this.norm = options.norm ?? null
+    this.norm = norm
   }
 
   forward(src: Value, masks: Omit<TransformerMasks, 'cache'> = {}): Tensor {
     const op = 'nn.TransformerEncoder.forward'
-    checkOptions(op, masks, ['mask', 'keyPaddingMask', 'cache'], ['isCausal'])
+    settle(op, masks as TransformerMasks, maskOptions)
     if ('cache' in masks && masks.cache !== undefined)
       throw new TypeError(`${op}: one cache came for ${this.layers.length} layers; call each of layers with its own`)
     let x = float(op, 'src', src)
@@ -141,13 +147,13 @@ export class TransformerEncoder extends Module {
 
 export interface TransformerDecoderBlockOptions {
   /** Default 4 dModel. */
-  dimFeedforward?: number
+  dimFeedforward?: number | undefined
   /** Default 0.1. */
-  dropout?: number
+  dropout?: number | undefined
   /** Default 1e-5. */
-  layerNormEps?: number
+  layerNormEps?: number | undefined
   /** Where the initial values and the drops come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /** A block of a decoder-only transformer, as in GPT-2: x = x + attention(norm1(x)), then x = x + linear2(gelu(linear1(
@@ -156,10 +162,12 @@ export interface TransformerDecoderBlockOptions {
  *  norm_first=True), with its state names, called with a causal mask. */
 export class TransformerDecoderBlock extends TransformerEncoderLayer {
   constructor(dModel: number, nhead: number, options: TransformerDecoderBlockOptions = {}) {
-    checkOptions('nn.TransformerDecoderBlock', options, ['dimFeedforward', 'dropout', 'layerNormEps', 'generator'])
+    const settled = settle('nn.TransformerDecoderBlock', options, {
+      ...blockOptions,
+      dimFeedforward: option(anything, 4 * dModel),
+    })
     super(dModel, nhead, {
-      dimFeedforward: 4 * dModel,
-      ...options,
+      ...settled,
       activation: 'gelu',
       batchFirst: true,
       normFirst: true,
@@ -169,7 +177,7 @@ export class TransformerDecoderBlock extends TransformerEncoderLayer {
   /** keyPaddingMask: [batch, T], 1 where a step is padding (with a cache [batch, all steps]). cache: input continues the
    *  steps that it holds; a cache for each block. */
   override forward(input: Value, masks: Pick<TransformerMasks, 'keyPaddingMask' | 'cache'> = {}): Tensor {
-    checkOptions('nn.TransformerDecoderBlock.forward', masks, ['keyPaddingMask', 'cache'])
+    settle('nn.TransformerDecoderBlock.forward', masks, { keyPaddingMask: undefined, cache: undefined })
     return super.forward(input, { ...masks, isCausal: true })
   }
 }

@@ -1,12 +1,12 @@
 import { setFlagsFromString } from 'node:v8'
-import { checkOptions, written } from '../core/options.ts'
-import { type InitOptions, initOn, runningOn } from '../init.ts'
+import { anything, option, settle, written } from '../checks.ts'
+import { type InitOptions, initOn, initOptions, runningOn } from '../start.ts'
 
 export interface NodeInitOptions extends InitOptions {
   /** Whether V8 may join neighbouring 128-bit vectors of the core to 256-bit ones: the same module, the same bits, up
    *  to twice the speed. V8 calls it experimental. true: an Error where this Node cannot; 'auto': where it can. Default
    *  false. */
-  wide?: boolean | 'auto'
+  wide?: boolean | 'auto' | undefined
 }
 
 /** The pass is built into V8 for x64 only, and distributions may have left it out. Node 22 takes the flag, and nothing
@@ -26,8 +26,7 @@ function whyNotWide(): string | null {
  *  compiled: modules compiled before stay as they are.
  *  Throws where wide is true and this Node cannot, or the core already runs without. */
 export async function init(options: NodeInitOptions = {}): Promise<void> {
-  checkOptions('init', options, ['wide', 'threads', 'precision', 'maxMemory', 'wasm'])
-  const { wide = false, ...rest } = options
+  const { wide, ...rest } = settle('init', options, { wide: option(anything, false), ...initOptions })
   if (wide !== true && wide !== false && wide !== 'auto')
     throw new TypeError(`init: wide is ${written(wide)}, expected true, false or 'auto'`)
   const obstacle = wide === false ? null : whyNotWide()

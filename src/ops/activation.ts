@@ -1,10 +1,9 @@
 // Activations. Where the derivative is a function of the output, the input need not be kept.
 
+import { type Full, number, option, settle, word } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import { checkNumber, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { computed, empty, type Tensor } from '../tensor/tensor.ts'
@@ -37,9 +36,8 @@ export const tanh = (x: Value): Tensor => activation('tanh', core.tanh, core.tan
 export const sigmoid = (x: Value): Tensor => activation('sigmoid', core.sigmoid, core.sigmoidBackward, x)
 
 /** x where x > 0, else negativeSlope x (default 0.01). torch.nn.functional.leaky_relu. */
-export function leakyRelu(x: Value, options: { negativeSlope?: number } = {}): Tensor {
+export function leakyRelu(x: Value, options: { negativeSlope?: number | undefined } = {}): Tensor {
   const { negativeSlope: slope } = settle('leakyRelu', options, { negativeSlope: 0.01 })
-  checkNumber('leakyRelu', 'negativeSlope', slope)
   return activation(
     'leakyRelu',
     (y, a, n) => core.leakyRelu(y, a, slope, n),
@@ -59,9 +57,8 @@ const scaledElu = (op: string, x: Value, alpha: number, scale: number): Tensor =
   )
 
 /** x where x > 0, else alpha (e^x - 1); alpha is 1 by default. torch.nn.functional.elu. */
-export function elu(x: Value, options: { alpha?: number } = {}): Tensor {
+export function elu(x: Value, options: { alpha?: number | undefined } = {}): Tensor {
   const { alpha } = settle('elu', options, { alpha: 1 })
-  checkNumber('elu', 'alpha', alpha)
   return scaledElu('elu', x, alpha, 1)
 }
 
@@ -70,17 +67,14 @@ export const selu = (x: Value): Tensor => scaledElu('selu', x, 1.673263242354377
 
 export interface GeluOptions {
   /** 'none' (default): x Φ(x) by erf; 'tanh': x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2. */
-  approximate?: 'none' | 'tanh'
+  approximate?: 'none' | 'tanh' | undefined
 }
 
-export function checkApproximate(op: string, value: unknown): void {
-  if (value !== 'none' && value !== 'tanh') throw unexpected(op, 'approximate', value, "'none' or 'tanh'")
-}
+export const approximateOption = /* @__PURE__ */ option(/* @__PURE__ */ word('none', 'tanh'), 'none')
 
 /** x Φ(x), Φ the distribution function of N(0, 1). torch.nn.functional.gelu. */
 export function gelu(x: Value, options: GeluOptions = {}): Tensor {
-  const { approximate } = settle('gelu', options, { approximate: 'none' })
-  checkApproximate('gelu', approximate)
+  const { approximate } = settle('gelu', options, { approximate: approximateOption })
   return approximate === 'tanh'
     ? activation('gelu', core.geluTanh, core.geluTanhBackward, x, 'input')
     : activation('gelu', core.gelu, core.geluBackward, x, 'input')
@@ -102,18 +96,14 @@ export const hardsigmoid = (x: Value): Tensor =>
 
 export interface SoftplusOptions {
   /** Default 1; above 0. */
-  beta?: number
+  beta?: number | undefined
   /** Where beta x is above it, x itself is the result; default 20. */
-  threshold?: number
+  threshold?: number | undefined
 }
 
 /** The options in full, checked. */
-export function checkSoftplus(op: string, options: SoftplusOptions): Required<SoftplusOptions> {
-  const settled = settle(op, options, { beta: 1, threshold: 20 })
-  checkNumber(op, 'beta', settled.beta, Number.MIN_VALUE)
-  checkNumber(op, 'threshold', settled.threshold)
-  return settled
-}
+export const checkSoftplus = (op: string, options: SoftplusOptions): Full<SoftplusOptions> =>
+  settle(op, options, { beta: option(number(Number.MIN_VALUE), 1), threshold: 20 })
 
 /** ln(1 + e^(beta x)) / beta. torch.nn.functional.softplus. */
 export function softplus(x: Value, options: SoftplusOptions = {}): Tensor {

@@ -1,12 +1,11 @@
 // Attention of queries to keys, and the rotation of queries and keys by their positions.
 
+import { finite, kind, option, settle } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { panelFloats, productFloats } from '../core/scratch.ts'
 import type { Operand } from '../core/storage.ts'
-import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
-import { broadcastStrides, type Shape, sameShape, show } from '../tensor/shape.ts'
+import { broadcastStrides, misshaped, type Shape, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record, together } from '../tensor/tape.ts'
 import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
@@ -15,7 +14,7 @@ import { zeros } from './create.ts'
 import { add, equal, mul, where } from './elementwise.ts'
 import { matmul } from './gemm.ts'
 import { checked, float, type Value } from './input.ts'
-import { defaultGenerator, type Generator } from './random.ts'
+import { defaultGenerator, drawn, type Generator } from './random.ts'
 import { max } from './reduce.ts'
 import { softmax } from './softmax.ts'
 
@@ -121,23 +120,24 @@ export function additiveMask(op: string, name: string, mask: Tensor | NDArray, v
   return visible === 'true' ? where(to(m, 'f32'), 0, hidden) : where(to(m, 'f32'), hidden, 0)
 }
 
-/** Throws unless p is a probability below 1. */
-export function checkDropout(caller: string, p: unknown): void {
-  if (!(typeof p === 'number' && p >= 0 && p < 1)) throw unexpected(caller, 'dropout', p, 'a number >= 0 and < 1')
-}
+/** The option `dropout`: a probability below 1. */
+export const dropoutOption = /* @__PURE__ */ option(
+  /* @__PURE__ */ kind<number>('number', 'a number >= 0 and < 1', (p) => p >= 0 && p < 1),
+  0,
+)
 
 export interface AttentionOptions {
   /** Broadcasts to [..., T, S]: f32 is added to the scores; in i32 or u8, 1 says that the key takes part, 0 that
    *  it does not. */
-  mask?: Tensor | NDArray
+  mask?: Tensor | NDArray | undefined
   /** Query t sees keys 0 .. t only; default false. */
-  isCausal?: boolean
+  isCausal?: boolean | undefined
   /** The share of probabilities that are dropped, the others scaled up; default 0. */
-  dropout?: number
+  dropout?: number | undefined
   /** Factor of the scores; default 1 / √D. */
-  scale?: number
+  scale?: number | undefined
   /** Where the drops come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /** softmax(scale q kᵀ + mask) v.  q: [..., T, D]; k: [..., S, D]; v: [..., S, Dv]; result: [..., T, Dv], with at most
@@ -145,11 +145,11 @@ export interface AttentionOptions {
  *  torch.nn.functional.scaled_dot_product_attention. */
 export function scaledDotProductAttention(q: Value, k: Value, v: Value, options: AttentionOptions = {}): Tensor {
   const op = 'scaledDotProductAttention'
-  const { isCausal, dropout } = settle(op, options, {
+  const { isCausal, dropout, generator, ...given } = settle(op, options, {
     mask: undefined,
-    dropout: 0,
-    scale: undefined,
-    generator: undefined,
+    dropout: dropoutOption,
+    scale: option(finite()),
+    generator: drawn,
     isCausal: false,
   })
   const [queries, keys, values] = [float(op, 'q', q), float(op, 'k', k), float(op, 'v', v)]
@@ -164,10 +164,8 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
     ['v', values, [...lead, S, Dv]],
   ] as const)
     if (!sameShape(x.shape, shape)) throw misshaped(op, name, x, `${show(shape)} (q ${show(queries.shape)})`)
-  checkDropout(op, dropout)
-  const scale = options.scale ?? (D > 0 ? 1 / Math.sqrt(D) : 1)
-  checkFinite(op, 'scale', scale)
-  const mask = options.mask === undefined ? null : additiveMask(op, 'mask', options.mask, 'true')
+  const scale = given.scale ?? (D > 0 ? 1 / Math.sqrt(D) : 1)
+  const mask = given.mask === undefined ? null : additiveMask(op, 'mask', given.mask, 'true')
   if (mask) checkMask(op, 'mask', mask, [...lead, T, S])
   if (mask?.requiresGrad) {
     if (isCausal || dropout > 0)
@@ -191,7 +189,7 @@ export function scaledDotProductAttention(q: Value, k: Value, v: Value, options:
     isCausal,
     scale,
     dropout,
-    generator: options.generator,
+    generator,
   })
   return output
 }
@@ -204,7 +202,7 @@ export function checkMask(op: string, name: string, mask: Tensor, shape: Shape):
 
 export interface RotaryOptions {
   /** Pairs are neighbours (x₀, x₁), (x₂, x₃) …; default false: pairs are halves, (x₀, x_{D/2}) …. */
-  interleaved?: boolean
+  interleaved?: boolean | undefined
 }
 
 /** Each pair (a, b) of a row turned by an angle: (a cos - b sin, b cos + a sin).  x: [..., T, D]; cosines, sines:

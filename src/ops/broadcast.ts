@@ -1,8 +1,7 @@
 // Broadcasting and its adjoint: what one repeats along an axis, the other sums over it.
 
 import * as core from '../core/commands.ts'
-import { misshaped } from '../tensor/checks.ts'
-import { broadcastStrides, checkShape, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { broadcastStrides, checkShape, misshaped, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, type Tensor, viewOf } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'

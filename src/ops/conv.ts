@@ -1,12 +1,11 @@
 // Convolutions. The three products of a convolution and its gradients are also those of a transposed one, with
 // the roles of forward and input gradient exchanged.
 
+import { anything, option, settle, unexpected } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { panelFloats, stripFloats, TILE_FLOATS } from '../core/scratch.ts'
-import { misshaped, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
-import { show } from '../tensor/shape.ts'
+import { misshaped, show } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { sumTo } from './broadcast.ts'
@@ -19,26 +18,26 @@ export type Pair = number | readonly [number, number]
 
 export interface ConvOptions {
   /** Steps between patches; default 1. */
-  stride?: Pair
+  stride?: Pair | undefined
   /** Zeros on each side; 'valid' is none, 'same' as many as keep the size (with stride 1); default 0. */
-  padding?: Pair | 'same' | 'valid'
+  padding?: Pair | 'same' | 'valid' | undefined
   /** Steps between the elements of a patch; default 1. */
-  dilation?: Pair
+  dilation?: Pair | undefined
   /** Parts into which channels are divided, each convolved alone; default 1. */
-  groups?: number
+  groups?: number | undefined
 }
 
 export interface ConvTransposeOptions {
   /** Steps between patches in the output; default 1. */
-  stride?: Pair
+  stride?: Pair | undefined
   /** How much is cut from each side of the output; default 0. */
-  padding?: Pair
+  padding?: Pair | undefined
   /** Size added to the output at the bottom and the right, below stride or dilation; default 0. */
-  outputPadding?: Pair
+  outputPadding?: Pair | undefined
   /** Steps between the elements of a patch; default 1. */
-  dilation?: Pair
+  dilation?: Pair | undefined
   /** Parts into which channels are divided, each convolved alone; default 1. */
-  groups?: number
+  groups?: number | undefined
 }
 
 /** A whole number from `least` on that fits the kernels' 32 bits. */
@@ -187,13 +186,13 @@ export function conv1d(input: Value, weight: Value, bias: Value | null = null, o
 
 export interface ConvOptions1d {
   /** Steps between patches; default 1. */
-  stride?: number
+  stride?: number | undefined
   /** Zeros on each side; 'valid' is none, 'same' as many as keep the length (with stride 1); default 0. */
-  padding?: number | 'same' | 'valid'
+  padding?: number | 'same' | 'valid' | undefined
   /** Steps between the elements of a patch; default 1. */
-  dilation?: number
+  dilation?: number | undefined
   /** Parts into which channels are divided, each convolved alone; default 1. */
-  groups?: number
+  groups?: number | undefined
 }
 
 /** One whole number as the width of a pair whose height does nothing. */
@@ -210,7 +209,12 @@ function convolve(
   givenBias: Value | null,
   options: ConvOptions,
 ): Tensor {
-  const { stride, padding, dilation, groups } = settle(op, options, { stride: 1, padding: 0, dilation: 1, groups: 1 })
+  const { stride, padding, dilation, groups } = settle(op, options, {
+    stride: option(anything, 1),
+    padding: option(anything, 0),
+    dilation: option(anything, 1),
+    groups: 1,
+  })
   const flat = axes === 'length'
   const both = (name: string, value: Pair, least: number, height: number) =>
     flat ? lengthwise(op, name, value, least, height) : pair(op, name, value, least)
@@ -276,17 +280,17 @@ export function convTranspose2d(
   options: ConvTransposeOptions = {},
 ): Tensor {
   const op = 'convTranspose2d'
-  const { groups } = settle(op, options, {
-    stride: undefined,
-    padding: undefined,
-    outputPadding: undefined,
-    dilation: undefined,
+  const { groups, ...given } = settle(op, options, {
+    stride: option(anything, 1),
+    padding: option(anything, 0),
+    outputPadding: option(anything, 0),
+    dilation: option(anything, 1),
     groups: 1,
   })
-  const stride = pair(op, 'stride', options.stride ?? 1, 1)
-  const padding = pair(op, 'padding', options.padding ?? 0, 0)
-  const outputPadding = pair(op, 'outputPadding', options.outputPadding ?? 0, 0)
-  const dilation = pair(op, 'dilation', options.dilation ?? 1, 1)
+  const stride = pair(op, 'stride', given.stride, 1)
+  const padding = pair(op, 'padding', given.padding, 0)
+  const outputPadding = pair(op, 'outputPadding', given.outputPadding, 0)
+  const dilation = pair(op, 'dilation', given.dilation, 1)
   if (outputPadding.some((n, i) => n >= Math.max(stride[i] as number, dilation[i] as number))) {
     throw unexpected(
       op,

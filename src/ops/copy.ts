@@ -1,8 +1,8 @@
 // The same values under another shape, order or dtype.
 
+import { written } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { written } from '../core/options.ts'
 import { checkAxis, checkShape, mergeAxes, type Shape, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor, viewOf } from '../tensor/tensor.ts'

@@ -1,7 +1,8 @@
 // Dropout.
 
+import { check, probability } from '../checks.ts'
 import * as core from '../core/commands.ts'
-import { checkProbability, misshaped } from '../tensor/checks.ts'
+import { misshaped } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { ones } from './create.ts'
@@ -12,7 +13,7 @@ import { defaultGenerator, draw, type Generator } from './random.ts'
 /** Each element 0 with probability p, else x / (1 - p); a fresh draw at each call, and at each run of a compiled
  *  program.  p: from 0 to 1, default 0.5. torch.nn.functional.dropout. */
 export function dropout(x: Value, p = 0.5, generator: Generator = defaultGenerator()): Tensor {
-  checkProbability('dropout', 'p', p)
+  check('dropout', 'p', p, probability)
   const a = float('dropout', 'x', x)
   const out = empty('dropout', a.shape)
   const kept = empty('dropout', [Math.ceil(a.size / 4)], 'u8')
@@ -30,7 +31,7 @@ export function dropout(x: Value, p = 0.5, generator: Generator = defaultGenerat
 /** Each channel 0 with probability p, else x / (1 - p).  x: [batch, channels, height, width] or [batch, channels,
  *  length]; p: from 0 to 1, default 0.5. torch.nn.functional.dropout2d. */
 export function dropout2d(x: Value, p = 0.5, generator: Generator = defaultGenerator()): Tensor {
-  checkProbability('dropout2d', 'p', p)
+  check('dropout2d', 'p', p, probability)
   const a = float('dropout2d', 'x', x)
   if (a.ndim !== 3 && a.ndim !== 4) throw misshaped('dropout2d', 'x', a, '[batch, channels, height, width]')
   const channels = a.shape.map((size, i) => (i < 2 ? size : 1))

@@ -1,7 +1,6 @@
 // Einstein summation, by permutations, broadcast products and matrix products: their gradients are its own.
 
-import { misshaped } from '../tensor/checks.ts'
-import { show, sizeOf } from '../tensor/shape.ts'
+import { misshaped, show, sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { permute, reshape } from './copy.ts'
 import { mul } from './elementwise.ts'

@@ -1,9 +1,9 @@
 // One function of one element, and of two with broadcasting.
 
+import { settle } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { settle } from '../tensor/options.ts'
 import { broadcastShapes, broadcastStrides, mergeAxes, sameShape } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
@@ -119,7 +119,7 @@ export const minimum = (a: Value, b: Value): Tensor => choice('minimum', core.mi
 export const maximum = (a: Value, b: Value): Tensor => choice('maximum', core.maximum, greater, a, b)
 
 /** x held between `min` and `max`; where it is beyond, the gradient is 0. torch.clamp. */
-export function clamp(x: Value, options: { min?: number; max?: number }): Tensor {
+export function clamp(x: Value, options: { min?: number | undefined; max?: number | undefined }): Tensor {
   const { min, max } = settle('clamp', options, { min: -Infinity, max: Infinity })
   if (!(min <= max)) throw new RangeError(`clamp: min is ${min} and max is ${max}, expected min <= max`)
   const a = float('clamp', 'x', x)

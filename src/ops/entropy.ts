@@ -1,31 +1,29 @@
 // Losses of scores against classes.
 
+import { number, option, settle, whole } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { written } from '../core/options.ts'
-import { checkNumber, misshaped } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
-import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { misshaped, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { computed, elements, empty, type Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { reshape, transpose } from './copy.ts'
 import { div, exp, log, mul, sub } from './elementwise.ts'
 import { checked, float, indices, type Value } from './input.ts'
-import { checkReduction, type LossOptions, reduceLosses } from './loss.ts'
+import { type LossOptions, reduceLosses, reductionOption } from './loss.ts'
 import { max, sum } from './reduce.ts'
 
 export interface NllOptions extends LossOptions {
   /** A factor for each class, [classes]; a mean is divided by the sum of the targets' factors. It has no
    *  gradient. Default 1. */
-  weight?: Value
+  weight?: Value | undefined
   /** Targets of this value count nothing and have gradient 0; default -100. */
-  ignoreIndex?: number
+  ignoreIndex?: number | undefined
 }
 
 export interface CrossEntropyOptions extends NllOptions {
   /** The share, from 0 to 1, of each target that is spread evenly over all classes; default 0. */
-  labelSmoothing?: number
+  labelSmoothing?: number | undefined
 }
 
 /** Scores of classes: [classes], [batch, classes] or [batch, classes, ...inner], and what follows from it. */
@@ -67,11 +65,15 @@ interface Counting {
 }
 
 /** The options that nll and crossEntropy share. */
-function countingOf(op: string, options: NllOptions, classes: number): Counting {
-  const { weight, ignoreIndex = -100 } = options
-  if (!Number.isInteger(ignoreIndex) || Math.abs(ignoreIndex) >= 0x80000000)
-    throw new RangeError(`${op}: ignoreIndex is ${written(ignoreIndex)}, expected a whole number of 32 bits`)
-  const w = weight === undefined ? null : float(op, 'weight', weight)
+const countingOptions = {
+  reduction: reductionOption,
+  weight: null,
+  ignoreIndex: /* @__PURE__ */ option(/* @__PURE__ */ whole(-0x7fffffff, 0x7fffffff), -100),
+}
+
+function countingOf(op: string, given: { weight: Value | null; ignoreIndex: number }, classes: number): Counting {
+  const { weight, ignoreIndex } = given
+  const w = weight === null ? null : float(op, 'weight', weight)
   if (w && !sameShape(w.shape, [classes])) throw misshaped(op, 'weight', w, `[${classes}], a factor for each class`)
   return { weight: w, ignoreIndex }
 }
@@ -112,14 +114,12 @@ function reduceWeighted(
  *  torch.nn.functional.cross_entropy. */
 export function crossEntropy(logits: Value, target: Value, options: CrossEntropyOptions = {}): Tensor {
   const op = 'crossEntropy'
-  checkOptions(op, options, ['reduction', 'weight', 'ignoreIndex', 'labelSmoothing'])
-  checkReduction(op, options)
-  const { labelSmoothing: smoothing = 0 } = options
-  checkNumber(op, 'labelSmoothing', smoothing, 0, 1)
+  const settled = settle(op, options, { ...countingOptions, labelSmoothing: option(number(0, 1), 0) })
+  const { labelSmoothing: smoothing } = settled
   const x = float(op, 'logits', logits)
   const scores = scoresOf(op, 'logits', x)
   const { outer, classes, inner, labels: shape } = scores
-  const counting = countingOf(op, options, classes)
+  const counting = countingOf(op, settled, classes)
   const { weight, ignoreIndex } = counting
   const rows = outer * inner
   const given = typeof target === 'number' ? target : checked(op, 'target', target as Tensor | NDArray)
@@ -134,7 +134,7 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
     if (inner === 1) return t.ndim === 2 ? t : reshape(t, [rows, classes])
     return reshape(transpose(reshape(t, [outer, classes, inner])), [rows, classes])
   }
-  const byPlace = (losses: Tensor): Tensor => (options.reduction === 'none' ? reshape(losses, shape) : losses)
+  const byPlace = (losses: Tensor): Tensor => (settled.reduction === 'none' ? reshape(losses, shape) : losses)
 
   const a = byRow(x)
   const losses = empty(op, [rows])
@@ -147,7 +147,7 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
       outOfRange(op, 'logits', x, y, classes),
     )
     return byPlace(
-      reduceWeighted(op, losses, y, counting, options, a, (dy, divisor, each) => {
+      reduceWeighted(op, losses, y, counting, settled, a, (dy, divisor, each) => {
         const dx = gradient()
         emit(
           core.crossEntropyBackward(
@@ -170,7 +170,7 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
   }
   const t = byRow(given)
   emit(core.softCrossEntropy(losses, probabilities, a, t, weight, smoothing, rows, classes))
-  const { out, each, factor } = reduceLosses(losses, options)
+  const { out, each, factor } = reduceLosses(losses, settled)
   record(
     op,
     out,
@@ -199,12 +199,11 @@ export function crossEntropy(logits: Value, target: Value, options: CrossEntropy
  *  nor in 0 .. classes - 1. The mean of no losses is NaN. torch.nn.functional.nll_loss. */
 export function nll(logProbabilities: Value, target: Value, options: NllOptions = {}): Tensor {
   const op = 'nll'
-  checkOptions(op, options, ['reduction', 'weight', 'ignoreIndex'])
-  checkReduction(op, options)
+  const settled = settle(op, options, countingOptions)
   const x = float(op, 'logProbabilities', logProbabilities)
   const scores = scoresOf(op, 'logProbabilities', x)
   const { outer, classes, inner, labels: shape } = scores
-  const counting = countingOf(op, options, classes)
+  const counting = countingOf(op, settled, classes)
   const { weight, ignoreIndex } = counting
   const y = labelsOf(op, 'logProbabilities', x, target, scores)
   const losses = empty(op, shape)
@@ -212,7 +211,7 @@ export function nll(logProbabilities: Value, target: Value, options: NllOptions 
     core.nll(losses, x, y, weight, ignoreIndex, outer, classes, inner),
     outOfRange(op, 'logProbabilities', x, y, classes),
   )
-  return reduceWeighted(op, losses, y, counting, options, x, (dy, divisor, each) =>
+  return reduceWeighted(op, losses, y, counting, settled, x, (dy, divisor, each) =>
     computed(`${op} gradient`, x.shape, (dx) =>
       core.nllBackward(dx, y, weight, dy, divisor, each, ignoreIndex, outer, classes, inner),
     ),

@@ -1,9 +1,9 @@
 // Elements at positions that a tensor of indices names.
 
+import { check, whole } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { checkWhole, misshaped } from '../tensor/checks.ts'
-import { checkAxis, sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { checkAxis, misshaped, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
 import { bytesOf, type NDArray } from '../tensor/types.ts'
@@ -45,7 +45,7 @@ export function embedding(index: Value, weight: Value, paddingIdx: number | null
 
 /** The row that `paddingIdx` names, counted from the front; negative counts from the end. */
 export function checkPadding(caller: string, paddingIdx: number, count: number): number {
-  checkWhole(caller, 'paddingIdx', paddingIdx, -count, count - 1)
+  check(caller, 'paddingIdx', paddingIdx, whole(-count, count - 1))
   return paddingIdx < 0 ? paddingIdx + count : paddingIdx
 }
 
@@ -177,7 +177,7 @@ export function scatterAdd(x: Value, axis: number, index: Value, source: Value):
  *  index is outside 0 .. classes - 1. torch.nn.functional.one_hot. */
 export function oneHot(index: Value, classes: number): Tensor {
   const positions = indices('oneHot', 'index', index)
-  checkWhole('oneHot', 'classes', classes, 0)
+  check('oneHot', 'classes', classes, whole(0))
   const out = empty('oneHot', [...positions.shape, classes])
   emit(
     core.oneHot(out, positions, positions.size, classes),

@@ -4,8 +4,7 @@
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { gemmBytes } from '../core/scratch.ts'
-import { misshaped } from '../tensor/checks.ts'
-import { broadcastShapes, broadcastStrides, show, sizeOf } from '../tensor/shape.ts'
+import { broadcastShapes, broadcastStrides, misshaped, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { sumTo } from './broadcast.ts'
@@ -15,11 +14,11 @@ import { float, type Value } from './input.ts'
 import { sum } from './reduce.ts'
 
 interface Product {
-  transposeA?: boolean
-  transposeB?: boolean
-  bias?: Tensor | null
+  transposeA?: boolean | undefined
+  transposeB?: boolean | undefined
+  bias?: Tensor | null | undefined
   /** Takes the sums of the rows of A. */
-  sums?: Tensor | null
+  sums?: Tensor | null | undefined
 }
 
 /** The last two axes of A and B multiplied, leading axes broadcast. */

@@ -1,11 +1,10 @@
 // Losses of predictions against targets of the same shape, and how losses are reduced.
 
+import { finite, option, settle, word } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { checkChoice, checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
-import { sameShape, show } from '../tensor/shape.ts'
+import { misshaped, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { computed, elements, type Tensor } from '../tensor/tensor.ts'
 import { expand } from './broadcast.ts'
@@ -19,13 +18,11 @@ export type Reduction = 'mean' | 'sum' | 'none'
 
 export interface LossOptions {
   /** The mean of the batch's losses (default), their sum, or each by itself. */
-  reduction?: Reduction
+  reduction?: Reduction | undefined
 }
 
-export function checkReduction(op: string, { reduction = 'mean' }: LossOptions): Reduction {
-  checkChoice(op, 'reduction', reduction, ['mean', 'sum', 'none'])
-  return reduction
-}
+/** The option that all losses have. */
+export const reductionOption = /* @__PURE__ */ option(/* @__PURE__ */ word('mean', 'sum', 'none'), 'mean')
 
 /** Losses reduced, without gradient; and how a backward kernel reads the gradient of the result: one number
  *  for each loss (each 1) or one for all (each 0), to be multiplied by factor. */
@@ -78,7 +75,7 @@ interface Pair {
   forward: (loss: Tensor, x: Tensor, target: Tensor, n: number) => Command
   backward: (dx: Tensor, x: Tensor, target: Tensor, dy: Tensor, each: number, factor: number, n: number) => Command
   /** Losses linear in the target have the slope loss(x, 1) - loss(x, 0) there, others the negative one of x. */
-  linear?: boolean
+  linear?: boolean | undefined
 }
 
 function pairLoss([x, y]: [Tensor, Tensor], { op, options, forward, backward, linear = false }: Pair): Tensor {
@@ -95,11 +92,9 @@ function pairLoss([x, y]: [Tensor, Tensor], { op, options, forward, backward, li
 
 /** (input - target)², reduced. torch.nn.functional.mse_loss. */
 export function mse(input: Value, target: Value, options: LossOptions = {}): Tensor {
-  checkOptions('mse', options, ['reduction'])
-  checkReduction('mse', options)
   return pairLoss(pairOf('mse', input, target), {
     op: 'mse',
-    options,
+    options: settle('mse', options, { reduction: reductionOption }),
     forward: core.squaredError,
     backward: core.squaredErrorBackward,
   })
@@ -107,11 +102,9 @@ export function mse(input: Value, target: Value, options: LossOptions = {}): Ten
 
 /** |input - target|, reduced; the gradient where they are equal is 0. torch.nn.functional.l1_loss. */
 export function mae(input: Value, target: Value, options: LossOptions = {}): Tensor {
-  checkOptions('mae', options, ['reduction'])
-  checkReduction('mae', options)
   return pairLoss(pairOf('mae', input, target), {
     op: 'mae',
-    options,
+    options: settle('mae', options, { reduction: reductionOption }),
     forward: core.absoluteError,
     backward: core.absoluteErrorBackward,
   })
@@ -129,34 +122,35 @@ function kneeLoss(op: string, pair: [Tensor, Tensor], options: LossOptions, knee
 
 /** e² / 2beta where e = |input - target| < beta, else e - beta/2; reduced. beta: >= 0, default 1; 0 gives mae.
  *  torch.nn.functional.smooth_l1_loss. */
-export function smoothL1(input: Value, target: Value, options: LossOptions & { beta?: number } = {}): Tensor {
-  checkOptions('smoothL1', options, ['reduction', 'beta'])
-  checkReduction('smoothL1', options)
-  const { beta = 1, ...reduction } = options
-  checkFinite('smoothL1', 'beta', beta, 0)
+export function smoothL1(
+  input: Value,
+  target: Value,
+  options: LossOptions & { beta?: number | undefined } = {},
+): Tensor {
+  const { beta, reduction } = settle('smoothL1', options, { reduction: reductionOption, beta: option(finite(0), 1) })
   const pair = pairOf('smoothL1', input, target)
-  return beta === 0 ? mae(...pair, reduction) : kneeLoss('smoothL1', pair, options, beta, 1 / beta)
+  return beta === 0 ? mae(...pair, { reduction }) : kneeLoss('smoothL1', pair, { reduction }, beta, 1 / beta)
 }
 
 /** e² / 2 where e = |input - target| <= delta, else delta (e - delta/2); reduced. delta: > 0, default 1.
  *  torch.nn.functional.huber_loss. */
-export function huber(input: Value, target: Value, options: LossOptions & { delta?: number } = {}): Tensor {
-  checkOptions('huber', options, ['reduction', 'delta'])
-  checkReduction('huber', options)
-  const { delta = 1 } = options
-  if (!(delta > 0 && delta < Infinity)) throw unexpected('huber', 'delta', delta, 'a number > 0')
-  return kneeLoss('huber', pairOf('huber', input, target), options, delta, 1)
+export function huber(input: Value, target: Value, options: LossOptions & { delta?: number | undefined } = {}): Tensor {
+  const { delta, reduction } = settle('huber', options, {
+    reduction: reductionOption,
+    delta: option(finite(Number.MIN_VALUE), 1),
+  })
+  return kneeLoss('huber', pairOf('huber', input, target), { reduction }, delta, 1)
 }
 
 export interface BceOptions extends LossOptions {
   /** A factor for each loss, broadcast to the shape of the input; it has no gradient. Default 1. A mean is
    *  divided by the number of losses all the same. */
-  weight?: Value
+  weight?: Value | undefined
 }
 
 /** An option that broadcasts to the shape of x; null when it is absent. */
-function broadcastable(op: string, name: string, value: Value | undefined, x: Tensor): Tensor | null {
-  if (value === undefined) return null
+function broadcastable(op: string, name: string, value: Value | null, x: Tensor): Tensor | null {
+  if (value === null) return null
   const w = float(op, name, value).detach()
   let fits = w.ndim <= x.ndim
   if (fits) fits = w.shape.every((size, i) => size === 1 || size === x.shape[x.ndim - w.ndim + i])
@@ -174,14 +168,13 @@ function weightedLoss(pair: [Tensor, Tensor], weight: Tensor | null, loss: Pair)
  *  input: probabilities, any shape; target: from 0 to 1, the same shape. Throws when an input is not from 0 to
  *  1. Of logits, bceWithLogits is exact. torch.nn.functional.binary_cross_entropy. */
 export function bce(input: Value, target: Value, options: BceOptions = {}): Tensor {
-  checkOptions('bce', options, ['reduction', 'weight'])
-  checkReduction('bce', options)
+  const settled = settle('bce', options, { reduction: reductionOption, weight: null })
   const pair = pairOf('bce', input, target)
-  const weight = broadcastable('bce', 'weight', options.weight, pair[0])
+  const weight = broadcastable('bce', 'weight', settled.weight, pair[0])
   refuseOutside('bce', 'input', pair[0], 0, 1)
   return weightedLoss(pair, weight, {
     op: 'bce',
-    options,
+    options: settled,
     forward: core.binaryEntropy,
     backward: core.binaryEntropyBackward,
     linear: true,
@@ -191,18 +184,21 @@ export function bce(input: Value, target: Value, options: BceOptions = {}): Tens
 /** -(posWeight target ln σ(input) + (1 - target) ln(1 - σ(input))), times weight, reduced; finite for all inputs.
  *  input: logits, any shape; target: from 0 to 1, the same shape; posWeight: the factor of positive targets,
  *  broadcast to the shape of the input, default 1. torch.nn.functional.binary_cross_entropy_with_logits. */
-export function bceWithLogits(input: Value, target: Value, options: BceOptions & { posWeight?: Value } = {}): Tensor {
+export function bceWithLogits(
+  input: Value,
+  target: Value,
+  options: BceOptions & { posWeight?: Value | undefined } = {},
+): Tensor {
   const op = 'bceWithLogits'
-  checkOptions(op, options, ['reduction', 'weight', 'posWeight'])
-  checkReduction(op, options)
+  const settled = settle(op, options, { reduction: reductionOption, weight: null, posWeight: null })
   const pair = pairOf(op, input, target)
   const [{ shape }] = pair
-  const weight = broadcastable(op, 'weight', options.weight, pair[0])
-  const factor = broadcastable(op, 'posWeight', options.posWeight, pair[0])
+  const weight = broadcastable(op, 'weight', settled.weight, pair[0])
+  const factor = broadcastable(op, 'posWeight', settled.posWeight, pair[0])
   const positive = factor && expand(factor, shape)
   return weightedLoss(pair, weight, {
     op,
-    options,
+    options: settled,
     forward: (loss, x, y, n) => core.logisticEntropy(loss, x, y, positive, n),
     backward: (dx, x, y, dy, each, scale, n) => core.logisticEntropyBackward(dx, x, y, positive, dy, each, scale, n),
     linear: true,

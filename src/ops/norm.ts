@@ -1,29 +1,32 @@
 // Normalisation with learned scales and shifts.
 
+import { type Full, finite, nullable, number, option, settle, unexpected } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { FLOAT_EPSILON } from '../math.ts'
-import { checkFinite, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions, settle } from '../tensor/options.ts'
-import { type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { misshaped, type Shape, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
 
 export interface NormOptions {
   /** Factors after the normalisation; default none. */
-  weight?: Tensor | null
+  weight?: Tensor | null | undefined
   /** Terms added last; default none. */
-  bias?: Tensor | null
+  bias?: Tensor | null | undefined
   /** Added to the variance; default 1e-5. */
-  eps?: number
+  eps?: number | undefined
 }
 
 export type RmsNormOptions = Omit<NormOptions, 'bias'>
 
+const affineOptions = { weight: null, bias: null }
+/** The option `eps`, with its default. */
+export const epsOption = (eps: number) => option(finite(0), eps)
+
 /** A weight or bias of exactly this shape, or null. */
-function affine(op: string, name: string, value: Tensor | null | undefined, shape: Shape): Tensor | null {
-  if (value === null || value === undefined) return null
+function affine(op: string, name: string, value: Tensor | null, shape: Shape): Tensor | null {
+  if (value === null) return null
   const given = float(op, name, value)
   if (!sameShape(given.shape, shape)) throw misshaped(op, name, given, show(shape))
   return given
@@ -44,14 +47,12 @@ function normalizeRows(
   op: 'layerNorm' | 'rmsNorm',
   x: Value,
   normalizedShape: Shape,
-  options: NormOptions,
-  defaultEps: number,
+  options: Full<NormOptions>,
 ): Tensor {
   const a = float(op, 'x', x)
   if (!Array.isArray(normalizedShape) || normalizedShape.length === 0)
     throw unexpected(op, 'normalizedShape', normalizedShape, 'an array of at least one size')
-  const { eps = defaultEps } = options
-  checkFinite(op, 'eps', eps, 0)
+  const { eps } = options
   const lead = a.ndim - normalizedShape.length
   if (lead < 0 || !sameShape(a.shape.slice(lead), normalizedShape))
     throw misshaped(op, 'x', a, `last dimensions ${show(normalizedShape)} (normalizedShape)`)
@@ -78,15 +79,19 @@ function normalizeRows(
 /** (x - mean) / √(variance + eps) · weight + bias, mean and biased variance over the last axes.
  *  x, result: [..., ...normalizedShape]; weight, bias: normalizedShape. torch.nn.functional.layer_norm. */
 export function layerNorm(x: Value, normalizedShape: Shape, options: NormOptions = {}): Tensor {
-  checkOptions('layerNorm', options, ['weight', 'bias', 'eps'])
-  return normalizeRows('layerNorm', x, normalizedShape, options, 1e-5)
+  return normalizeRows(
+    'layerNorm',
+    x,
+    normalizedShape,
+    settle('layerNorm', options, { ...affineOptions, eps: epsOption(1e-5) }),
+  )
 }
 
 /** x / √(mean(x²) + eps) · weight, the mean over the last axes; eps is 2^-23 by default.
  *  x, result: [..., ...normalizedShape]; weight: normalizedShape. torch.nn.functional.rms_norm. */
 export function rmsNorm(x: Value, normalizedShape: Shape, options: RmsNormOptions = {}): Tensor {
-  checkOptions('rmsNorm', options, ['weight', 'eps'])
-  return normalizeRows('rmsNorm', x, normalizedShape, options, FLOAT_EPSILON)
+  const settled = settle('rmsNorm', options, { weight: null, eps: epsOption(FLOAT_EPSILON) })
+  return normalizeRows('rmsNorm', x, normalizedShape, { ...settled, bias: null })
 }
 
 /** x as [n, channels, inner]. */
@@ -100,9 +105,8 @@ function channelsOf(op: string, x: Tensor): { n: number; channels: number; inner
  *  neighbouring channels.  x, result: [batch, channels, ...]; weight, bias: [channels].
  *  torch.nn.functional.group_norm. */
 export function groupNorm(x: Value, groups: number, options: NormOptions = {}): Tensor {
-  const { eps, ...learned } = settle('groupNorm', options, { weight: null, bias: null, eps: 1e-5 })
+  const { eps, ...learned } = settle('groupNorm', options, { ...affineOptions, eps: epsOption(1e-5) })
   const a = float('groupNorm', 'x', x)
-  checkFinite('groupNorm', 'eps', eps, 0)
   const { n, channels, inner } = channelsOf('groupNorm', a)
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0)
     throw unexpected('groupNorm', 'groups', groups, `a divisor of the ${channels} channels of x`)
@@ -129,21 +133,18 @@ export function groupNorm(x: Value, groups: number, options: NormOptions = {}): 
 
 export interface BatchNormOptions extends NormOptions {
   /** Mean of each channel: used outside of training, moved in training. */
-  runningMean?: Tensor | null
+  runningMean?: Tensor | null | undefined
   /** Variance (unbiased) of each channel; likewise. */
-  runningVar?: Tensor | null
+  runningVar?: Tensor | null | undefined
   /** i32 count of the batches seen in training; wanted where momentum is null. */
-  batchesTracked?: Tensor | null
+  batchesTracked?: Tensor | null | undefined
   /** Whether to normalise by the statistics of the batch, and to move the running ones; default false. */
-  training?: boolean
+  training?: boolean | undefined
   /** Share of a new batch in the running statistics; default 0.1; null: 1 / count, the average over all batches. */
-  momentum?: number | null
+  momentum?: number | null | undefined
 }
 
-export function checkMomentum(op: string, momentum: unknown): void {
-  if (momentum !== null && !(typeof momentum === 'number' && momentum >= 0 && momentum <= 1))
-    throw unexpected(op, 'momentum', momentum, 'a number from 0 to 1, or null')
-}
+export const momentumOption = /* @__PURE__ */ option(/* @__PURE__ */ nullable(/* @__PURE__ */ number(0, 1)), 0.1)
 
 /** (x - mean) / √(variance + eps) · weight + bias for each channel: in training with mean and biased variance of
  *  the batch, else with the running ones.  x, result: [batch, channels, ...]; all others: [channels]. Throws for
@@ -151,20 +152,13 @@ export function checkMomentum(op: string, momentum: unknown): void {
 export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
   const op = 'batchNorm'
   const { eps, training, momentum, batchesTracked, ...given } = settle(op, options, {
-    ...{
-      weight: null,
-      bias: null,
-      eps: 1e-5,
-      runningMean: null,
-      runningVar: null,
-      batchesTracked: null,
-      momentum: 0.1,
-    },
+    ...affineOptions,
+    eps: epsOption(1e-5),
+    ...{ runningMean: null, runningVar: null, batchesTracked: null },
+    momentum: momentumOption,
     training: false,
   })
   const a = float(op, 'x', x)
-  checkFinite(op, 'eps', eps, 0)
-  checkMomentum(op, momentum)
   const { n, channels, inner } = channelsOf(op, a)
   const weight = affine(op, 'weight', given.weight, [channels])
   const bias = affine(op, 'bias', given.bias, [channels])

@@ -1,11 +1,10 @@
 // Parts of tensors: taken, put together, moved, and surrounded.
 
+import { check, settle, unexpected, whole } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { emit } from '../core/engine.ts'
-import { checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
-import { checkAxis, mergeAxes, show, sizeOf, stridesOf } from '../tensor/shape.ts'
+import { checkAxis, mergeAxes, misshaped, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { bytesOf, type NDArray } from '../tensor/types.ts'
@@ -15,9 +14,9 @@ import { checked, float } from './input.ts'
 /** A part of an axis: `start` (default 0) up to but not including `end` (default the size), each `step`th (default 1);
  *  negative positions count from the end. */
 export interface Range {
-  start?: number
-  end?: number
-  step?: number
+  start?: number | undefined
+  end?: number | undefined
+  step?: number | undefined
 }
 
 /** What a copy of a part of a tensor reads: operands and strides in elements. */
@@ -66,9 +65,8 @@ export function slice(x: Tensor | NDArray, ...ranges: (Range | null)[]): Tensor 
     throw new RangeError(`slice: got ${ranges.length} ranges, expected at most ${a.ndim} for x ${show(a.shape)}`)
   const part: Part = { shape: [...a.shape], strides: stridesOf(a.shape), offset: 0 }
   ranges.forEach((range, axis) => {
-    if (range !== null) checkOptions('slice', range, ['start', 'end', 'step'])
     const size = a.shape[axis] as number
-    const { start = 0, end = size, step = 1 } = range ?? {}
+    const { start, end, step } = settle('slice', range ?? {}, { start: 0, end: size, step: 1 })
     if (![start, end].every(Number.isInteger) || !Number.isInteger(step) || step < 1) {
       throw new RangeError(
         `slice: range of axis ${axis} is ${start}:${end}:${step}, expected whole numbers with a step >= 1; flip() reverses an axis`,
@@ -165,15 +163,15 @@ export function stack(tensors: readonly (Tensor | NDArray)[], axis = 0): Tensor 
 export function split(x: Tensor | NDArray, size: number | readonly number[], axis = 0): Tensor[] {
   const a = checked('split', 'x', x)
   const d = checkAxis('split', axis, a.ndim)
-  const whole = a.shape[d] as number
-  if (typeof size === 'number') checkWhole('split', 'size', size, 1)
+  const length = a.shape[d] as number
+  if (typeof size === 'number') check('split', 'size', size, whole(1))
   const sizes =
     typeof size === 'number'
-      ? Array.from({ length: Math.max(1, Math.ceil(whole / size)) }, (_, i) => Math.min(size, whole - i * size))
+      ? Array.from({ length: Math.max(1, Math.ceil(length / size)) }, (_, i) => Math.min(size, length - i * size))
       : size
-  if (sizes.reduce((sum, n) => sum + n, 0) !== whole || sizes.some((n) => !Number.isInteger(n) || n < 0)) {
+  if (sizes.reduce((sum, n) => sum + n, 0) !== length || sizes.some((n) => !Number.isInteger(n) || n < 0)) {
     throw new RangeError(
-      `split: sizes ${show(sizes)} sum to ${sizes.reduce((sum, n) => sum + n, 0)}, expected ${whole}, axis ${d} of x ${show(a.shape)}`,
+      `split: sizes ${show(sizes)} sum to ${sizes.reduce((sum, n) => sum + n, 0)}, expected ${length}, axis ${d} of x ${show(a.shape)}`,
     )
   }
   let start = 0
@@ -204,7 +202,7 @@ export function flip(x: Tensor | NDArray, axes: number | readonly number[]): Ten
 export function roll(x: Tensor | NDArray, shift: number, axis: number): Tensor {
   const a = checked('roll', 'x', x)
   const d = checkAxis('roll', axis, a.ndim)
-  checkWhole('roll', 'shift', shift)
+  check('roll', 'shift', shift, whole())
   const size = a.shape[d] as number
   const cut = size === 0 ? 0 : ((-shift % size) + size) % size
   const range = (start: number, end: number) => slice(a, ...a.shape.map((_, i) => (i === d ? { start, end } : null)))
@@ -235,7 +233,7 @@ function triangular(op: string, x: Tensor | NDArray, upper: boolean, diagonal: n
   const a = checked(op, 'x', x)
   if (a.ndim < 2 || bytesOf[a.dtype] !== 4)
     throw new RangeError(`${op}: x is ${a.dtype} ${show(a.shape)}, expected f32 or i32 with at least two axes`)
-  checkWhole(op, 'diagonal', diagonal)
+  check(op, 'diagonal', diagonal, whole())
   const [rows, columns] = a.shape.slice(-2) as [number, number]
   const out = computed(
     op,

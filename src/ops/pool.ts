@@ -1,10 +1,9 @@
 // Pooling: the largest or the mean of windows of images.
 
+import { anything, option, required, settle, unexpected } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { misshaped, unexpected } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
-import { show, sizeOf } from '../tensor/shape.ts'
+import { misshaped, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { lengthwise, type Pair, pair } from './conv.ts'
@@ -15,19 +14,19 @@ interface PoolOptionsOf<Size> {
   /** Size of a window. */
   kernelSize: Size
   /** Steps between windows; default kernelSize. */
-  stride?: Size
+  stride?: Size | undefined
   /** How far windows may begin before the input, at most half of kernelSize; default 0. */
-  padding?: Size
+  padding?: Size | undefined
   /** Whether windows may end beyond the padded input; default false. */
-  ceilMode?: boolean
+  ceilMode?: boolean | undefined
 }
 interface Dilated<Size> {
   /** Steps between the elements of a window; default 1. */
-  dilation?: Size
+  dilation?: Size | undefined
 }
 interface Counted {
   /** Whether padding counts as zeros in the mean; default true. */
-  countIncludePad?: boolean
+  countIncludePad?: boolean | undefined
 }
 export interface MaxPool2dOptions extends PoolOptionsOf<Pair>, Dilated<Pair> {}
 export interface MaxPool1dOptions extends PoolOptionsOf<number>, Dilated<number> {}
@@ -40,24 +39,31 @@ interface Windows {
   padding: [number, number]
   dilation: [number, number]
   ceil: boolean
+  countIncludePad: boolean
 }
 
-const common = ['kernelSize', 'stride', 'padding']
+const common = {
+  kernelSize: /* @__PURE__ */ required(anything),
+  stride: undefined,
+  padding: /* @__PURE__ */ option(anything, 0),
+  ceilMode: false,
+}
 
 /** The options of a pooling in full, checked; `flat` for those of one axis. */
 export function windows(op: string, options: PoolOptionsOf<Pair> & Dilated<Pair> & Counted, flat: boolean): Windows {
-  const maximum = /max/i.test(op)
-  if (maximum) checkOptions(op, options, [...common, 'dilation'], ['ceilMode'])
-  else checkOptions(op, options, common, ['ceilMode', 'countIncludePad'])
   const both = (name: string, value: Pair, least: number, height: number): [number, number] =>
     flat ? lengthwise(op, name, value, least, height) : pair(op, name, value, least)
-  const { kernelSize, stride = kernelSize, padding = 0, dilation = 1, ceilMode = false } = options
+  const own = /max/i.test(op) ? { dilation: option(anything, 1) } : { countIncludePad: true }
+  const settled = settle<PoolOptionsOf<Pair>, typeof common>(op, options, { ...common, ...own })
+  const { kernelSize, stride = kernelSize, padding, ceilMode } = settled
+  const { dilation = 1, countIncludePad = true } = settled as Dilated<Pair> & Counted
   const found = {
     kernel: both('kernelSize', kernelSize, 1, 1),
     stride: both('stride', stride, 1, 1),
     padding: both('padding', padding, 0, 0),
     dilation: both('dilation', dilation, 1, 1),
     ceil: ceilMode,
+    countIncludePad,
   }
   if (found.padding.some((n, i) => 2 * n > (found.kernel[i] as number))) {
     throw unexpected(op, 'padding', padding, `at most half of kernelSize ${JSON.stringify(kernelSize)}`)
@@ -160,7 +166,7 @@ function mean(op: string, x: Tensor, rows: Axis, columns: Axis): Tensor {
   )
 }
 
-function meanOfWindows(op: string, x: Tensor, counts: Windows, includePad: boolean): Tensor {
+function meanOfWindows(op: string, x: Tensor, counts: Windows): Tensor {
   const outs = outSizes(op, x, counts)
   const [rows, columns] = outs.map((n, i): Axis => {
     const [size, k] = [x.shape.at(i - 2) as number, counts.kernel[i] as number]
@@ -169,7 +175,7 @@ function meanOfWindows(op: string, x: Tensor, counts: Windows, includePad: boole
       const from = j * s - p
       const to = Math.min(from + k, size + p)
       const [start, end] = [Math.max(from, 0), Math.min(to, size)]
-      return [start, end, includePad ? to - from : end - start]
+      return [start, end, counts.countIncludePad ? to - from : end - start]
     })
   }) as [Axis, Axis]
   return mean(op, x, rows, columns)
@@ -196,14 +202,14 @@ export function maxPool1d(input: Value, options: MaxPool1dOptions): Tensor {
 export function avgPool2d(input: Value, options: AvgPool2dOptions): Tensor {
   const op = 'avgPool2d'
   const counts = windows(op, options, false)
-  return meanOfWindows(op, images(op, input), counts, options.countIncludePad ?? true)
+  return meanOfWindows(op, images(op, input), counts)
 }
 
 /** avgPool2d along one axis: [batch, channels, length] to [batch, channels, length']. torch.nn.functional.avg_pool1d. */
 export function avgPool1d(input: Value, options: AvgPool1dOptions): Tensor {
   const op = 'avgPool1d'
   const counts = windows(op, options, true)
-  return along(op, input, (x) => meanOfWindows(op, x, counts, options.countIncludePad ?? true))
+  return along(op, input, (x) => meanOfWindows(op, x, counts))
 }
 
 /** A size of its own for each axis; null keeps the input's. */

@@ -1,6 +1,7 @@
 // Random draws from a counter-based generator: the same seed gives the same numbers on every engine, and
 // a compiled program draws fresh ones at each run.
 
+import { instanceOf, option } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import type { Engine } from '../core/engine.ts'
@@ -52,6 +53,9 @@ export class Generator {
   }
 }
 
+/** The option that all have who draw. */
+export const drawn = /* @__PURE__ */ option(/* @__PURE__ */ instanceOf(Generator, 'a Generator'))
+
 const defaults = new WeakMap<Engine, Generator>()
 
 /** The generator that draws use when none is given; it starts from seed 0. */
@@ -77,7 +81,7 @@ export function draw(
   owner: string,
   generator: Generator,
   command: (state: Operand, scratch: Operand) => Command,
-  { more = 0, explain }: { more?: number; explain?: (position: number) => string } = {},
+  { more = 0, explain }: { more?: number | undefined; explain?: (position: number) => string } = {},
 ): void {
   withScratch(64 + more, owner, (scratch) => emit(command(generator.operand, scratch), explain))
   emit(core.nextDraw(generator.operand))

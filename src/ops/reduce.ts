@@ -1,9 +1,8 @@
 // Reductions over axes.
 
+import { check, finite, number, option, settle, whole } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { checkFinite, checkNumber, checkWhole } from '../tensor/checks.ts'
-import { checkOptions, settle } from '../tensor/options.ts'
 import { broadcastShapes, checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor, viewOf } from '../tensor/tensor.ts'
@@ -14,9 +13,9 @@ import { float, type Value } from './input.ts'
 
 export interface ReduceOptions {
   /** Axes to reduce, negative counted from the end; default all. */
-  axis?: number | readonly number[]
+  axis?: number | readonly number[] | undefined
   /** Keep reduced axes with size 1; default false. */
-  keepDim?: boolean
+  keepDim?: boolean | undefined
 }
 
 /** The distinct reduced axes, ascending. */
@@ -67,7 +66,10 @@ export function mean(x: Value, options: ReduceOptions = {}): Tensor {
 
 /** The largest element along `axis`, and the index of the first one; NaN counts as the largest. The
  *  gradient goes to that element. Without axis: over all elements. torch.max. */
-export function max(x: Value, options: { axis?: number; keepDim?: boolean } = {}): { values: Tensor; indices: Tensor } {
+export function max(
+  x: Value,
+  options: { axis?: number | undefined; keepDim?: boolean | undefined } = {},
+): { values: Tensor; indices: Tensor } {
   const { axis, keepDim } = settle('max', options, { axis: undefined, keepDim: false })
   const { a, d, outer, size, inner } = aroundAxis('max', x, axis)
   if (size === 0)
@@ -87,18 +89,21 @@ export function max(x: Value, options: { axis?: number; keepDim?: boolean } = {}
 }
 
 /** The index (i32) of the first largest element along `axis`; without axis, among all in row-major order. */
-export function argmax(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
+export function argmax(x: Value, options: { axis?: number | undefined; keepDim?: boolean | undefined } = {}): Tensor {
   return max(x, options).indices
 }
 
 /** The smallest element along `axis`, and the index of the first one; as max. torch.min. */
-export function min(x: Value, options: { axis?: number; keepDim?: boolean } = {}): { values: Tensor; indices: Tensor } {
+export function min(
+  x: Value,
+  options: { axis?: number | undefined; keepDim?: boolean | undefined } = {},
+): { values: Tensor; indices: Tensor } {
   const { values, indices } = max(neg(float('min', 'x', x)), options)
   return { values: neg(values), indices }
 }
 
 /** The index (i32) of the first smallest element along `axis`; without axis, among all in row-major order. */
-export function argmin(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
+export function argmin(x: Value, options: { axis?: number | undefined; keepDim?: boolean | undefined } = {}): Tensor {
   return min(x, options).indices
 }
 
@@ -111,7 +116,7 @@ function aroundAxis(op: string, x: Value, axis: number | undefined) {
 }
 
 /** Π x along `axis`; without axis, of all elements. The gradient is right also where elements are 0. torch.prod. */
-export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {}): Tensor {
+export function prod(x: Value, options: { axis?: number | undefined; keepDim?: boolean | undefined } = {}): Tensor {
   const { axis, keepDim } = settle('prod', options, { axis: undefined, keepDim: false })
   const { a, d, outer, size, inner } = aroundAxis('prod', x, axis)
   const kept = keepDim && axis !== undefined
@@ -130,7 +135,7 @@ export function prod(x: Value, options: { axis?: number; keepDim?: boolean } = {
 
 /** out[s] = Σ_{t ≤ s} x[t] along `axis`, of x's shape. torch.cumsum. */
 export function cumsum(x: Value, axis: number): Tensor {
-  checkWhole('cumsum', 'axis', axis)
+  check('cumsum', 'axis', axis, whole())
   const { a, outer, size, inner } = aroundAxis('cumsum', x, axis)
   const run = (input: Tensor, reverse: number): Tensor =>
     computed('cumsum', a.shape, (out) => core.cumsum(out, input, reverse, outer, size, inner))
@@ -139,14 +144,16 @@ export function cumsum(x: Value, axis: number): Tensor {
 
 export interface VarianceOptions extends ReduceOptions {
   /** The divisor is the count less this; default 1 (unbiased), 0 for the variance of the sample itself. */
-  correction?: number
+  correction?: number | undefined
 }
 
 /** Σ (x - mean)² / (count - correction) over `axis`. torch.var. */
 export function variance(x: Value, settings: VarianceOptions = {}): Tensor {
-  checkOptions('variance', settings, ['axis', 'correction'], ['keepDim'])
-  const { correction = 1, ...options } = settings
-  checkFinite('variance', 'correction', correction)
+  const { correction, ...options } = settle('variance', settings, {
+    axis: undefined,
+    correction: option(finite(), 1),
+    keepDim: false,
+  })
   const a = float('variance', 'x', x)
   const axes = axesOf('variance', a.ndim, options.axis)
   const count = axes.reduce((n, d) => n * (a.shape[d] as number), 1)
@@ -159,9 +166,15 @@ export const std = (x: Value, options: VarianceOptions = {}): Tensor => sqrt(var
 
 /** Σ a b / (max(‖a‖, eps) max(‖b‖, eps)) over one axis (default 1); eps: default 1e-8.  a, b: shapes that broadcast;
  *  the result lacks the axis. torch.nn.functional.cosine_similarity. */
-export function cosineSimilarity(a: Value, b: Value, options: { axis?: number; eps?: number } = {}): Tensor {
-  const { axis, eps } = settle('cosineSimilarity', options, { axis: 1, eps: 1e-8 })
-  checkFinite('cosineSimilarity', 'eps', eps, 0)
+export function cosineSimilarity(
+  a: Value,
+  b: Value,
+  options: { axis?: number | undefined; eps?: number | undefined } = {},
+): Tensor {
+  const { axis, eps } = settle('cosineSimilarity', options, {
+    axis: 1,
+    eps: option(finite(0), 1e-8),
+  })
   const given = [float('cosineSimilarity', 'a', a), float('cosineSimilarity', 'b', b)] as const
   const shape = broadcastShapes('cosineSimilarity', given[0].shape, given[1].shape)
   const d = checkAxis('cosineSimilarity', axis, shape.length)
@@ -175,9 +188,9 @@ export function cosineSimilarity(a: Value, b: Value, options: { axis?: number; e
 
 /** ln Σ exp(x) over `axis`, without overflow. torch.logsumexp. */
 export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
-  checkOptions('logSumExp', options, ['axis'], ['keepDim'])
+  const { axis: given, keepDim } = settle('logSumExp', options, { axis: undefined, keepDim: false })
   const a = float('logSumExp', 'x', x)
-  const axes = axesOf('logSumExp', a.ndim, options.axis)
+  const axes = axesOf('logSumExp', a.ndim, given)
   // Any shift gives the same value and gradient; the largest keeps exp finite. An infinite one shifts nothing.
   const shift = noGrad(() => {
     let largest: Tensor = a
@@ -185,7 +198,7 @@ export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
     return where(less(abs(largest), Infinity), largest, 0)
   })
   const kept = add(log(sum(exp(sub(a, shift)), { axis: axes, keepDim: true })), shift)
-  return options.keepDim
+  return keepDim
     ? kept
     : reshape(
         kept,
@@ -195,11 +208,13 @@ export function logSumExp(x: Value, options: ReduceOptions = {}): Tensor {
 
 /** (Σ |x|^p)^(1/p) over `axis`; p = 2 by default, Infinity for the largest |x|, 0 for the count of x ≠ 0.
  *  The gradient at 0 is 0. torch.linalg.vector_norm. */
-export function norm(x: Value, settings: ReduceOptions & { p?: number } = {}): Tensor {
-  checkOptions('norm', settings, ['axis', 'p'], ['keepDim'])
-  const { p = 2, ...options } = settings
+export function norm(x: Value, settings: ReduceOptions & { p?: number | undefined } = {}): Tensor {
+  const { p, ...options } = settle('norm', settings, {
+    axis: undefined,
+    p: option(number(0), 2),
+    keepDim: false,
+  })
   const a = float('norm', 'x', x)
-  checkNumber('norm', 'p', p, 0)
   if (p === 0) return sum(notEqual(a, 0), options)
   if (p === 1) return sum(abs(a), options)
   const axes = axesOf('norm', a.ndim, options.axis)

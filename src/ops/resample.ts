@@ -1,10 +1,9 @@
 // Images of another size.
 
+import { check, option, settle, unexpected, whole, word } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
-import { checkChoice, checkWhole, misshaped, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
-import { show, sizeOf } from '../tensor/shape.ts'
+import { misshaped, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, type Tensor } from '../tensor/tensor.ts'
 import { type Pair, pair } from './conv.ts'
@@ -13,13 +12,13 @@ import { float, type Value } from './input.ts'
 
 export interface InterpolateOptions {
   /** Height and width of the result; this or scaleFactor. */
-  size?: Pair
+  size?: Pair | undefined
   /** Of the result's height and width to the input's; the result is rounded down. */
-  scaleFactor?: Pair
+  scaleFactor?: Pair | undefined
   /** 'nearest' (default) copies elements, 'bilinear' mixes the four around. */
-  mode?: 'nearest' | 'bilinear'
+  mode?: 'nearest' | 'bilinear' | undefined
   /** Whether the centres of the corner elements stay where they are, for 'bilinear'; default false: the outer edges do. */
-  alignCorners?: boolean
+  alignCorners?: boolean | undefined
 }
 
 interface Target {
@@ -34,14 +33,13 @@ export function target(op: string, options: InterpolateOptions): Target {
   const { size, scaleFactor, mode, alignCorners } = settle(op, options, {
     size: undefined,
     scaleFactor: undefined,
-    mode: 'nearest',
+    mode: option(word('nearest', 'bilinear'), 'nearest'),
     alignCorners: false,
   })
   if ((size === undefined) === (scaleFactor === undefined))
     throw new TypeError(
       `${op}: got ${size === undefined ? 'neither size nor' : 'both size and'} scaleFactor, expected one of them`,
     )
-  checkChoice(op, 'mode', mode, ['nearest', 'bilinear'])
   if (alignCorners && mode === 'nearest')
     throw new TypeError(`${op}: alignCorners is true for mode 'nearest', expected true only for 'bilinear'`)
   const factors = typeof scaleFactor === 'number' ? [scaleFactor, scaleFactor] : scaleFactor
@@ -105,7 +103,7 @@ export function interpolate(input: Value, options: InterpolateOptions): Tensor {
 export function pixelShuffle(input: Value, upscaleFactor: number): Tensor {
   const op = 'pixelShuffle'
   const r = upscaleFactor
-  checkWhole(op, 'upscaleFactor', r, 1)
+  check(op, 'upscaleFactor', r, whole(1))
   const x = float(op, 'input', input)
   const [batch, channels, height, width] = x.shape as [number, number, number, number]
   if (x.ndim !== 4 || channels % (r * r) !== 0) {

@@ -1,13 +1,11 @@
 // Random choices. Like all draws they are fresh at each run of a compiled program.
 
+import { check, settle, whole, written } from '../checks.ts'
 import * as core from '../core/commands.ts'
-import { written } from '../core/options.ts'
-import { checkWhole } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
 import { type Shape, show } from '../tensor/shape.ts'
 import { elements, empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
-import { defaultGenerator, draw, type Generator } from './random.ts'
+import { defaultGenerator, draw, drawn, type Generator } from './random.ts'
 
 /** 1 with probability p, else 0, for each element.  p: [...], from 0 to 1, which the core checks; out: p's shape.
  *  torch.bernoulli. */
@@ -40,7 +38,7 @@ export function randint(shape: Shape, low: number, high: number, generator: Gene
 
 /** The numbers 0 .. n - 1 (i32) in random order, each as likely. torch.randperm. */
 export function permutation(n: number, generator: Generator = defaultGenerator()): Tensor {
-  checkWhole('permutation', 'n', n, 0)
+  check('permutation', 'n', n, whole(0))
   const out = empty('permutation', [n], 'i32')
   draw('permutation', generator, (state, block) => core.permutation(out, state, block, n))
   return out
@@ -48,16 +46,16 @@ export function permutation(n: number, generator: Generator = defaultGenerator()
 
 export interface MultinomialOptions {
   /** Whether a class may be drawn again; default false. */
-  replacement?: boolean
+  replacement?: boolean | undefined
   /** Where draws come from; default the one of manualSeed. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /** `count` class indices (i32), drawn with probabilities weights / Σ weights.  weights: [classes] or [rows, classes],
  *  finite and >= 0, which the core checks; out: [count] or [rows, count]. torch.multinomial. */
 export function multinomial(weights: Value, count: number, options: MultinomialOptions = {}): Tensor {
   const { replacement, generator } = settle('multinomial', options, {
-    generator: defaultGenerator(),
+    generator: drawn,
     replacement: false,
   })
   const w = float('multinomial', 'weights', weights)
@@ -75,9 +73,14 @@ export function multinomial(weights: Value, count: number, options: MultinomialO
       ? `multinomial: weight ${elements(w)[at]} at position ${at} is none, expected a finite number >= 0`
       : `multinomial: row ${at - w.size} of weights ${show(w.shape)} has too few above 0, expected at least ${replacement ? 1 : count}`
   const kernel = replacement ? core.multinomial : core.multinomialDistinct
-  draw('multinomial', generator, (state, buffer) => kernel(out, state, buffer, w, rows, classes, count), {
-    more: 8 * (replacement ? classes : count),
-    explain,
-  })
+  draw(
+    'multinomial',
+    generator ?? defaultGenerator(),
+    (state, buffer) => kernel(out, state, buffer, w, rows, classes, count),
+    {
+      more: 8 * (replacement ? classes : count),
+      explain,
+    },
+  )
   return out
 }

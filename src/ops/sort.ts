@@ -1,9 +1,8 @@
 // Sorting, and the largest elements.
 
+import { settle, written } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
-import { written } from '../core/options.ts'
-import { settle } from '../tensor/options.ts'
 import { checkAxis, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor } from '../tensor/tensor.ts'
@@ -11,20 +10,20 @@ import { float, type Value } from './input.ts'
 
 export interface SortOptions {
   /** The axis to sort along; default the last. */
-  axis?: number
+  axis?: number | undefined
   /** The largest first; default false. */
-  descending?: boolean
+  descending?: boolean | undefined
   /** Equal elements keep their order: they always do. */
-  stable?: boolean
+  stable?: boolean | undefined
 }
 
 export interface TopkOptions {
   /** The axis to choose along; default the last. */
-  axis?: number
+  axis?: number | undefined
   /** The largest (default), or with false the smallest. */
-  largest?: boolean
+  largest?: boolean | undefined
   /** In order, the most extreme first: they always are. */
-  sorted?: boolean
+  sorted?: boolean | undefined
 }
 
 /** x as [outer, size, inner] around an axis; a tensor without axes counts as one element. */

@@ -4,27 +4,27 @@ import { adadelta, adagrad, rmsprop } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import type { Operand } from '../core/storage.ts'
 import { largestBeta } from './adam.ts'
-import type { Params } from './definition.ts'
+import { hyper, type Params } from './definition.ts'
 import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 interface CommonOptions {
   /** Added to the denominator. */
-  eps?: number
+  eps?: number | undefined
   /** Times the parameter, added to the gradient; default 0. */
-  weightDecay?: number
+  weightDecay?: number | undefined
   /** Climb instead of descend; default false. */
-  maximize?: boolean
+  maximize?: boolean | undefined
 }
 
 type Maximize = { maximize: boolean }
 
 export interface AdagradOptions extends CommonOptions {
   /** Default 0.01. */
-  lr?: number
+  lr?: number | undefined
   /** lr is divided by 1 + lrDecay (steps - 1); default 0. */
-  lrDecay?: number
+  lrDecay?: number | undefined
   /** What sums of squares start from; default 0. */
-  initialAccumulatorValue?: number
+  initialAccumulatorValue?: number | undefined
 }
 
 type Sums = { lr: number; lrDecay: number; eps: number; weightDecay: number; initialAccumulatorValue: number }
@@ -34,9 +34,14 @@ export class Adagrad extends Optimizer<Sums, Maximize> {
   constructor(params: Params<AdagradOptions>, options: AdagradOptions = {}) {
     const definition = {
       name: 'optim.Adagrad',
-      defaults: { lr: 1e-2, lrDecay: 0, eps: 1e-10, weightDecay: 0, initialAccumulatorValue: 0 },
+      hyper: {
+        lr: hyper(1e-2),
+        lrDecay: hyper(0),
+        eps: hyper(1e-10),
+        weightDecay: hyper(0),
+        initialAccumulatorValue: hyper(0),
+      },
       flags: { maximize: false },
-      ranges: {},
       states: () => ['sum'],
     }
     super(definition, params, options)
@@ -52,9 +57,9 @@ export class Adagrad extends Optimizer<Sums, Maximize> {
 
 export interface AdadeltaOptions extends CommonOptions {
   /** Default 1. */
-  lr?: number
+  lr?: number | undefined
   /** Decay of the means of squares; default 0.9. */
-  rho?: number
+  rho?: number | undefined
 }
 
 type Deltas = { lr: number; rho: number; eps: number; weightDecay: number }
@@ -64,9 +69,8 @@ export class Adadelta extends Optimizer<Deltas, Maximize> {
   constructor(params: Params<AdadeltaOptions>, options: AdadeltaOptions = {}) {
     const definition = {
       name: 'optim.Adadelta',
-      defaults: { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0 },
+      hyper: { lr: hyper(1), rho: hyper(0.9, 0, 1), eps: hyper(1e-6), weightDecay: hyper(0) },
       flags: { maximize: false },
-      ranges: { rho: [0, 1] },
       states: () => ['square_avg', 'acc_delta'],
     } as const
     super(definition, params, options)
@@ -80,13 +84,13 @@ export class Adadelta extends Optimizer<Deltas, Maximize> {
 
 export interface RMSpropOptions extends CommonOptions {
   /** Default 0.01. */
-  lr?: number
+  lr?: number | undefined
   /** Decay of the mean of squares; default 0.99. */
-  alpha?: number
+  alpha?: number | undefined
   /** Default 0. Whether it is 0 is fixed when the optimizer is made. */
-  momentum?: number
+  momentum?: number | undefined
   /** Divide by the standard deviation of the gradient; default false. */
-  centered?: boolean
+  centered?: boolean | undefined
 }
 
 type Means = { lr: number; alpha: number; eps: number; weightDecay: number; momentum: number }
@@ -97,9 +101,14 @@ export class RMSprop extends Optimizer<Means, Centered> {
   constructor(params: Params<RMSpropOptions>, options: RMSpropOptions = {}) {
     const definition = {
       name: 'optim.RMSprop',
-      defaults: { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0 },
+      hyper: {
+        lr: hyper(1e-2),
+        alpha: hyper(0.99, 0, largestBeta),
+        eps: hyper(1e-8),
+        weightDecay: hyper(0),
+        momentum: hyper(0),
+      },
       flags: { centered: false, maximize: false },
-      ranges: { alpha: [0, largestBeta] },
       states: ({ momentum }: Means, { centered }: Centered) => [
         'square_avg',
         ...(momentum > 0 ? ['momentum_buffer'] : []),

@@ -1,22 +1,22 @@
 import { adam, adamax, adamw, countNadam, nadam, radam } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import type { Operand } from '../core/storage.ts'
-import type { Params } from './definition.ts'
+import { hyper, type Params } from './definition.ts'
 import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface AdamOptions {
   /** Default 1e-3. */
-  lr?: number
+  lr?: number | undefined
   /** Decay of the mean of gradients and of the mean of their squares; default [0.9, 0.999]. */
-  betas?: readonly [number, number]
+  betas?: readonly [number, number] | undefined
   /** Added to the denominator; default 1e-8. */
-  eps?: number
+  eps?: number | undefined
   /** Default 0 for Adam, 0.01 for AdamW. */
-  weightDecay?: number
+  weightDecay?: number | undefined
   /** Divide by the largest mean of squares so far; default false. */
-  amsgrad?: boolean
+  amsgrad?: boolean | undefined
   /** Climb instead of descend; default false. */
-  maximize?: boolean
+  maximize?: boolean | undefined
 }
 
 type Hyper = { lr: number; beta1: number; beta2: number; eps: number; weightDecay: number }
@@ -25,11 +25,11 @@ type Flags = { amsgrad: boolean; maximize: boolean }
 /** The largest that a decay may be: below 1. */
 export const largestBeta = 1 - Number.EPSILON / 2
 
-/** What optimizers with two betas have in common. */
-export const betas = {
-  pairs: { betas: ['beta1', 'beta2'] },
-  ranges: { beta1: [0, largestBeta], beta2: [0, largestBeta] },
-} as const
+/** A decay: from 0 to below 1. */
+export const beta = (fallback: number) => hyper(fallback, 0, largestBeta)
+
+/** Both betas of an optimizer by one name. */
+export const betas = { betas: ['beta1', 'beta2'] } as const
 
 abstract class AdamBase extends Optimizer<Hyper, Flags> {
   readonly #kernel: typeof adam
@@ -37,9 +37,15 @@ abstract class AdamBase extends Optimizer<Hyper, Flags> {
   constructor(name: string, kernel: typeof adam, weightDecay: number, params: Params<object>, options: AdamOptions) {
     const definition = {
       name,
-      defaults: { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay },
+      hyper: {
+        lr: hyper(1e-3),
+        beta1: beta(0.9),
+        beta2: beta(0.999),
+        eps: hyper(1e-8),
+        weightDecay: hyper(weightDecay),
+      },
       flags: { amsgrad: false, maximize: false },
-      ...betas,
+      pairs: betas,
       states: (_: Hyper, { amsgrad }: Flags) => ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
     }
     super(definition, params, options)
@@ -69,20 +75,20 @@ export class AdamW extends AdamBase {
 }
 
 export interface MomentsOptions {
-  lr?: number
+  lr?: number | undefined
   /** Decay of the mean of gradients, and of what divides it; default [0.9, 0.999]. */
-  betas?: readonly [number, number]
+  betas?: readonly [number, number] | undefined
   /** Added to the denominator. */
-  eps?: number
+  eps?: number | undefined
   /** Times the parameter, added to the gradient; default 0. */
-  weightDecay?: number
+  weightDecay?: number | undefined
   /** Climb instead of descend; default false. */
-  maximize?: boolean
+  maximize?: boolean | undefined
 }
 
 export interface NAdamOptions extends MomentsOptions {
   /** How fast momentum grows; default 0.004. */
-  momentumDecay?: number
+  momentumDecay?: number | undefined
 }
 
 type Maximize = { maximize: boolean }
@@ -93,9 +99,16 @@ export class NAdam extends Optimizer<Nesterov, Maximize> {
   constructor(params: Params<NAdamOptions>, options: NAdamOptions = {}) {
     const definition = {
       name: 'optim.NAdam',
-      defaults: { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, momentumDecay: 4e-3 },
+      hyper: {
+        lr: hyper(2e-3),
+        beta1: beta(0.9),
+        beta2: beta(0.999),
+        eps: hyper(1e-8),
+        weightDecay: hyper(0),
+        momentumDecay: hyper(4e-3),
+      },
       flags: { maximize: false },
-      ...betas,
+      pairs: betas,
       states: () => ['exp_avg', 'exp_avg_sq'],
       counter: 'mu_product',
     }
@@ -120,9 +133,9 @@ export class RAdam extends Optimizer<Hyper, Maximize> {
   constructor(params: Params<MomentsOptions>, options: MomentsOptions = {}) {
     const definition = {
       name: 'optim.RAdam',
-      defaults: { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
+      hyper: { lr: hyper(1e-3), beta1: beta(0.9), beta2: beta(0.999), eps: hyper(1e-8), weightDecay: hyper(0) },
       flags: { maximize: false },
-      ...betas,
+      pairs: betas,
       states: () => ['exp_avg', 'exp_avg_sq'],
     }
     super(definition, params, options)
@@ -141,9 +154,9 @@ export class Adamax extends Optimizer<Hyper, Maximize> {
   constructor(params: Params<MomentsOptions>, options: MomentsOptions = {}) {
     const definition = {
       name: 'optim.Adamax',
-      defaults: { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
+      hyper: { lr: hyper(2e-3), beta1: beta(0.9), beta2: beta(0.999), eps: hyper(1e-8), weightDecay: hyper(0) },
       flags: { maximize: false },
-      ...betas,
+      pairs: betas,
       states: () => ['exp_avg', 'exp_inf'],
     }
     super(definition, params, options)

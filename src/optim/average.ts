@@ -1,8 +1,7 @@
+import { check, number, option, settle } from '../checks.ts'
 import { averageWeights, copy, countSteps } from '../core/commands.ts'
 import { checkUntraced, currentEngine, emit, newHeldStorage } from '../core/engine.ts'
 import { type Operand, releaseWith, type Storage, untie } from '../core/storage.ts'
-import { checkNumber } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
 import { show } from '../tensor/shape.ts'
 import { faultsOf } from '../tensor/state.ts'
 import { elements, type Tensor } from '../tensor/tensor.ts'
@@ -22,14 +21,13 @@ export class ExponentialMovingAverage {
   #stored: Float32Array[] | null = null
 
   /** decay: default 0.999; may be set later, a compiled update follows. */
-  constructor(parameters: Iterable<Tensor>, options: { decay?: number } = {}) {
-    const { decay } = settle(caller, options, { decay: 0.999 })
+  constructor(parameters: Iterable<Tensor>, options: { decay?: number | undefined } = {}) {
+    const { decay } = settle(caller, options, { decay: option(number(0, 1), 0.999) })
     checkUntraced(`${caller}: cannot be made`, 'make it outside of the compiled function')
     const list = leaves(caller, parameters)
     if (list.length === 0) throw new RangeError(`${caller}: got no parameters`)
     const odd = list.find(({ dtype, node }) => dtype !== 'f32' || node)
     if (odd) throw new TypeError(`${caller}: a tensor ${show(odd.shape)} is ${odd.dtype}, expected f32 leaves`)
-    checkNumber(caller, 'decay', decay, 0, 1)
     this.#parameters = list
     this.#average = new Flat(list, caller)
     this.#cells = newHeldStorage(32, caller)
@@ -45,7 +43,7 @@ export class ExponentialMovingAverage {
   }
 
   set decay(value: number) {
-    checkNumber(caller, 'decay', value, 0, 1)
+    check(caller, 'decay', value, number(0, 1))
     this.#cells.check(caller)
     currentEngine(caller).memory.f64[this.#cells.address / 8] = value
   }

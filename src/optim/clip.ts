@@ -1,17 +1,18 @@
+import { check, type Kind, kind, number, option, settle } from '../checks.ts'
 import { clampGradient, gradientPowers, normOfPowers, scaleToNorm } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import type { Operand, Storage } from '../core/storage.ts'
-import { checkNumber, unexpected } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { leaves, stretchesOf } from './stretches.ts'
 
 export interface ClipGradNormOptions {
   /** Which norm: 1, 2 or Infinity; default 2. */
-  p?: 1 | 2 | number
+  p?: 1 | 2 | number | undefined
   /** Throw, and scale nothing, where the norm is not finite; default false. */
-  errorIfNonfinite?: boolean
+  errorIfNonfinite?: boolean | undefined
 }
+
+const exponent: Kind<number> = /* @__PURE__ */ kind('number', '1, 2 or Infinity', (p) => [1, 2, Infinity].includes(p))
 
 const gradients = (parameters: readonly Tensor[]) =>
   stretchesOf(parameters, (parameter) => [[parameter.gradStorage as Storage, 0]])
@@ -25,9 +26,8 @@ export function clipGradNorm(
   options: ClipGradNormOptions = {},
 ): Tensor {
   const caller = 'optim.clipGradNorm'
-  const { p, errorIfNonfinite } = settle(caller, options, { p: 2, errorIfNonfinite: false })
-  if (![1, 2, Infinity].includes(p)) throw unexpected(caller, 'p', p, '1, 2 or Infinity')
-  checkNumber(caller, 'maxNorm', maxNorm, 0)
+  const { p, errorIfNonfinite } = settle(caller, options, { p: option(exponent, 2), errorIfNonfinite: false })
+  check(caller, 'maxNorm', maxNorm, number(0))
   const list = leaves(caller, parameters).filter(({ grad }) => grad)
   const norm = empty(caller, [])
   withScratch(8 * list.length, caller, (sums) => {
@@ -47,7 +47,7 @@ export function clipGradNorm(
  *  torch.nn.utils.clip_grad_value_. */
 export function clipGradValue(parameters: Iterable<Tensor> | Tensor, value: number): void {
   const caller = 'optim.clipGradValue'
-  checkNumber(caller, 'value', value, 0)
+  check(caller, 'value', value, number(0))
   const list = leaves(caller, parameters).filter(({ grad }) => grad)
   for (const { starts, sizes } of gradients(list)) emit(clampGradient(starts[0] as Operand, sizes, value))
 }

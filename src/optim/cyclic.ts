@@ -1,7 +1,7 @@
 // Rates that go up and down between bounds, with the momentum going the other way.
 
+import { anything, callback, check, number, option, settle, whole, word } from '../checks.ts'
 import { cos, pow } from '../math.ts'
-import { checkChoice, checkNumber, checkWhole } from '../tensor/checks.ts'
 import type { ParameterGroups } from './parameters.ts'
 import { type Group, type PerGroup, perGroup, Schedule } from './schedule.ts'
 
@@ -28,31 +28,31 @@ function momenta(
 /** A rate for each group. */
 function rates(caller: string, name: string, optimizer: ParameterGroups, given: PerGroup): readonly number[] {
   const list = perGroup(caller, name, optimizer, given)
-  for (const rate of list) checkNumber(caller, name, rate, 0, Number.MAX_VALUE)
+  for (const rate of list) check(caller, name, rate, number(0, Number.MAX_VALUE))
   return list
 }
 
 export interface OneCycleLROptions {
   /** Steps of the cycle; or give epochs and stepsPerEpoch. */
-  totalSteps?: number
-  epochs?: number
-  stepsPerEpoch?: number
+  totalSteps?: number | undefined
+  epochs?: number | undefined
+  stepsPerEpoch?: number | undefined
   /** Share of the steps in which the rate rises; default 0.3. */
-  pctStart?: number
+  pctStart?: number | undefined
   /** Default 'cos'. */
-  annealStrategy?: 'cos' | 'linear'
+  annealStrategy?: 'cos' | 'linear' | undefined
   /** Whether momentum (or the first beta) goes the other way; default true. */
-  cycleMomentum?: boolean
+  cycleMomentum?: boolean | undefined
   /** Default 0.85. */
-  baseMomentum?: PerGroup
+  baseMomentum?: PerGroup | undefined
   /** Default 0.95. */
-  maxMomentum?: PerGroup
+  maxMomentum?: PerGroup | undefined
   /** The first rate is maxLr / divFactor; default 25. */
-  divFactor?: number
+  divFactor?: number | undefined
   /** The last rate is the first / finalDivFactor; default 1e4. */
-  finalDivFactor?: number
+  finalDivFactor?: number | undefined
   /** Fall to the first rate as it rose, then to the last; default false: straight to the last. */
-  threePhase?: boolean
+  threePhase?: boolean | undefined
 }
 
 type Stage = 'first' | 'max' | 'last'
@@ -62,27 +62,28 @@ export class OneCycleLR extends Schedule {
   readonly #total: number
 
   constructor(optimizer: ParameterGroups, maxLr: PerGroup, options: OneCycleLROptions = {}) {
-    super(
-      'optim.OneCycleLR',
-      optimizer,
-      options,
-      [
-        ...['totalSteps', 'epochs', 'stepsPerEpoch', 'pctStart', 'annealStrategy'],
-        ...['baseMomentum', 'maxMomentum', 'divFactor', 'finalDivFactor'],
-      ],
-      ['cycleMomentum', 'threePhase'],
-    )
+    super('optim.OneCycleLR', optimizer)
     const { caller } = this
-    const { pctStart = 0.3, annealStrategy = 'cos', cycleMomentum = true, threePhase = false } = options
-    const { divFactor = 25, finalDivFactor = 1e4, baseMomentum = 0.85, maxMomentum = 0.95 } = options
-    const { totalSteps: total = (options.epochs as number) * (options.stepsPerEpoch as number) } = options
-    if (options.totalSteps === undefined && Number.isNaN(total))
+    const factor = number(Number.MIN_VALUE)
+    const settled = settle(caller, options, {
+      totalSteps: option(anything),
+      epochs: option(anything),
+      stepsPerEpoch: option(anything),
+      pctStart: option(number(0, 1), 0.3),
+      annealStrategy: option(word('cos', 'linear'), 'cos'),
+      cycleMomentum: true,
+      baseMomentum: option(anything, 0.85),
+      maxMomentum: option(anything, 0.95),
+      divFactor: option(factor, 25),
+      finalDivFactor: option(factor, 1e4),
+      threePhase: false,
+    })
+    const { pctStart, annealStrategy, cycleMomentum, threePhase, divFactor, finalDivFactor } = settled
+    const { baseMomentum, maxMomentum, totalSteps, epochs, stepsPerEpoch } = settled
+    const total = totalSteps ?? (epochs as number) * (stepsPerEpoch as number)
+    if (totalSteps === undefined && Number.isNaN(total))
       throw new TypeError(`${caller}: expected totalSteps, or epochs and stepsPerEpoch`)
-    checkWhole(caller, 'totalSteps', total, 1)
-    checkNumber(caller, 'pctStart', pctStart, 0, 1)
-    checkChoice(caller, 'annealStrategy', annealStrategy, ['cos', 'linear'])
-    checkNumber(caller, 'divFactor', divFactor, Number.MIN_VALUE)
-    checkNumber(caller, 'finalDivFactor', finalDivFactor, Number.MIN_VALUE)
+    check(caller, 'totalSteps', total, whole(1))
     const stages = rates(caller, 'maxLr', optimizer, maxLr).map((max) => {
       const first = max / divFactor
       return { first, max, last: first / finalDivFactor }
@@ -133,42 +134,43 @@ export class OneCycleLR extends Schedule {
 
 export interface CyclicLROptions {
   /** Steps of the rising half; default 2000. */
-  stepSizeUp?: number
+  stepSizeUp?: number | undefined
   /** Steps of the falling half; default as stepSizeUp. */
-  stepSizeDown?: number
+  stepSizeDown?: number | undefined
   /** Heights: always the same, halved each cycle, or gamma^step; default 'triangular'. */
-  mode?: 'triangular' | 'triangular2' | 'exp_range'
+  mode?: 'triangular' | 'triangular2' | 'exp_range' | undefined
   /** Default 1. */
-  gamma?: number
+  gamma?: number | undefined
   /** A height of your own, in place of mode. */
-  scaleFn?: (x: number) => number
+  scaleFn?: ((x: number) => number) | undefined
   /** What scaleFn is given: the number of the cycle, from 1, or of the step; default 'cycle'. */
-  scaleMode?: 'cycle' | 'iterations'
+  scaleMode?: 'cycle' | 'iterations' | undefined
   /** Whether momentum goes the other way; default true. */
-  cycleMomentum?: boolean
+  cycleMomentum?: boolean | undefined
   /** Default 0.8. */
-  baseMomentum?: PerGroup
+  baseMomentum?: PerGroup | undefined
   /** Default 0.9. */
-  maxMomentum?: PerGroup
+  maxMomentum?: PerGroup | undefined
 }
 
 /** Up and down between baseLr and maxLr, again and again. Smith, 2017. torch.optim.lr_scheduler.CyclicLR. */
 export class CyclicLR extends Schedule {
   constructor(optimizer: ParameterGroups, baseLr: PerGroup, maxLr: PerGroup, options: CyclicLROptions = {}) {
-    super(
-      'optim.CyclicLR',
-      optimizer,
-      options,
-      ['stepSizeUp', 'stepSizeDown', 'mode', 'gamma', 'scaleFn', 'scaleMode', 'baseMomentum', 'maxMomentum'],
-      ['cycleMomentum'],
-    )
+    super('optim.CyclicLR', optimizer)
     const { caller } = this
-    const { stepSizeUp = 2000, stepSizeDown = stepSizeUp, mode = 'triangular', gamma = 1, scaleFn } = options
-    const { scaleMode = 'cycle', cycleMomentum = true, baseMomentum = 0.8, maxMomentum = 0.9 } = options
-    checkWhole(caller, 'stepSizeUp', stepSizeUp, 1)
-    checkWhole(caller, 'stepSizeDown', stepSizeDown, 1)
-    checkChoice(caller, 'mode', mode, ['triangular', 'triangular2', 'exp_range'])
-    checkChoice(caller, 'scaleMode', scaleMode, ['cycle', 'iterations'])
+    const settled = settle(caller, options, {
+      stepSizeUp: option(whole(1), 2000),
+      stepSizeDown: option(whole(1)),
+      mode: option(word('triangular', 'triangular2', 'exp_range'), 'triangular'),
+      gamma: 1,
+      scaleFn: option(callback),
+      scaleMode: option(word('cycle', 'iterations'), 'cycle'),
+      cycleMomentum: true,
+      baseMomentum: option(anything, 0.8),
+      maxMomentum: option(anything, 0.9),
+    })
+    const { stepSizeUp, mode, gamma, scaleFn, scaleMode, cycleMomentum, baseMomentum, maxMomentum } = settled
+    const { stepSizeDown = stepSizeUp } = settled
     const lows = rates(caller, 'baseLr', optimizer, baseLr)
     const tops = rates(caller, 'maxLr', optimizer, maxLr)
     const bounds = momenta(caller, optimizer, cycleMomentum, baseMomentum, maxMomentum, ['momentum'])

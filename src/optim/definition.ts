@@ -1,6 +1,6 @@
 // What makes one optimizer differ from another: options with defaults and bounds.
 
-import { written } from '../core/options.ts'
+import { check, finite, type Kind, kind, type Option, option, settle } from '../checks.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** Numbers that an update reads at each step: they may be set at any time, and a compiled step follows. */
@@ -17,20 +17,19 @@ export type Params<O extends object> = Iterable<Tensor> | Iterable<{ params: Ite
 /** What makes one optimizer differ from another, besides its update. */
 export interface Definition<H extends Hyperparameters, F extends Flags = Flags> {
   readonly name: string
-  readonly defaults: H
-  readonly flags?: F
+  /** Their kinds and defaults. */
+  readonly hyper: { readonly [K in keyof H]: Option<number, unknown> }
+  readonly flags?: F | undefined
   /** Options that stand for two hyperparameters: { betas: ['beta1', 'beta2'] }. */
-  readonly pairs?: Readonly<Record<string, readonly [keyof H & string, keyof H & string]>>
-  /** Bounds of hyperparameters; default 0 to Infinity. */
-  readonly ranges: { readonly [K in keyof H]?: readonly [number, number] }
+  readonly pairs?: Readonly<Record<string, readonly [keyof H & string, keyof H & string]>> | undefined
   /** Whether all parameters share their options; default false. */
-  readonly oneGroup?: boolean
+  readonly oneGroup?: boolean | undefined
   /** What options must fulfil together. */
-  readonly check?: (hyper: H, flags: F) => void
+  readonly check?: ((hyper: H, flags: F) => void) | undefined
   /** The state blocks of a group, by the names that PyTorch's state dicts give them. */
   readonly states: (hyper: H, flags: F) => readonly string[]
   /** Name of the second counter, where it is state and not a power of beta1. */
-  readonly counter?: string
+  readonly counter?: string | undefined
 }
 
 export interface Settled<H extends Hyperparameters, F extends Flags> {
@@ -38,53 +37,46 @@ export interface Settled<H extends Hyperparameters, F extends Flags> {
   readonly flags: F
 }
 
-/** Options over defaults, checked. */
-export function settle<H extends Hyperparameters, F extends Flags>(
+/** A hyperparameter: a finite number in a range, by default from 0 on, that may be left out. */
+export const hyper = (fallback: number, low = 0, high = Infinity): Option<number, number> =>
+  option(finite(low, high), fallback)
+
+/** Two numbers. */
+export const pair: Kind<readonly [number, number]> = /* @__PURE__ */ kind(
+  'object',
+  'two numbers',
+  (x) => Array.isArray(x) && x.length === 2,
+)
+
+/** The options of a group, checked; what is left out is as in `base`, the optimizer's, where there is one. */
+export function settleGroup<H extends Hyperparameters, F extends Flags>(
   definition: Definition<H, F>,
-  { hyper, flags }: Settled<H, F>,
+  base: Settled<H, F> | null,
   options: object,
 ): Settled<H, F> {
   const { name, pairs = {} } = definition
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError(`${name}: options are ${String(options)}, expected an object`)
-  const settled: Record<string, unknown> = { ...hyper, ...flags }
-  for (const [key, value] of Object.entries(options)) {
-    const pair = Object.hasOwn(pairs, key) ? pairs[key] : undefined
-    if (!pair && !Object.hasOwn(settled, key))
-      throw new TypeError(
-        `${name}: unknown option ${key}, expected ${[...Object.keys(settled), ...Object.keys(pairs)].join(', ')}`,
-      )
-    if (value === undefined) continue
-    if (pair) {
-      if (!Array.isArray(value) || value.length !== 2)
-        throw new TypeError(`${name}: ${key} are ${String(value)}, expected two numbers`)
-      settled[pair[0]] = value[0]
-      settled[pair[1]] = value[1]
-    } else if (key in flags && typeof value !== 'boolean')
-      throw new TypeError(`${name}: ${key} is ${written(value)}, expected true or false`)
-    else settled[key] = value
-  }
-  const pick = (like: object) => Object.fromEntries(Object.keys(like).map((key) => [key, settled[key]]))
-  const result = { hyper: pick(hyper) as unknown as H, flags: pick(flags) as F }
+  const hypers = Object.entries<Option<number, unknown>>(definition.hyper)
+  const known = Object.fromEntries([
+    ...hypers.map(([key, own]) => [key, base ? option(own.kind, base.hyper[key as keyof H]) : own] as const),
+    ...Object.entries(base?.flags ?? definition.flags ?? {}),
+    ...Object.keys(pairs).map((key) => [key, option(pair)] as const),
+  ])
+  const settled = settle(name, options, known as object) as Record<string, unknown>
+  for (const [key, [a, b]] of Object.entries(pairs))
+    if (settled[key] !== undefined) [settled[a], settled[b]] = settled[key] as [number, number]
+  const pick = (like: object = {}) => Object.fromEntries(Object.keys(like).map((key) => [key, settled[key]]))
+  const result = { hyper: pick(definition.hyper) as unknown as H, flags: pick(definition.flags) as F }
   checkHyperparameters(definition, result.hyper, result.flags)
   return result
 }
 
+/** Throws unless these can be the hyperparameters of a group. */
 export function checkHyperparameters<H extends Hyperparameters, F extends Flags>(
-  { name, defaults, ranges, check }: Definition<H, F>,
-  hyper: H,
+  { name, hyper, check: checkTogether }: Definition<H, F>,
+  values: H,
   flags: F,
 ): void {
-  for (const [key, value] of Object.entries(hyper)) {
-    const [low, high] = ranges[key as keyof H] ?? [0, Infinity]
-    // NaN is the default of what has none, as SGD's rate.
-    if (Number.isNaN(value) && Number.isNaN(defaults[key as keyof H]))
-      throw new TypeError(`${name}: ${key} is missing or NaN, expected a number, as { ${key}: 0.01 }`)
-    if (typeof value !== 'number' || !Number.isFinite(value)) {
-      throw new TypeError(`${name}: ${key} is ${written(value)}, expected a finite number`)
-    }
-    if (value < low || value > high)
-      throw new RangeError(`${name}: ${key} is ${value}, expected a number from ${low} to ${high}`)
-  }
-  check?.(hyper, flags)
+  for (const [key, { kind }] of Object.entries<Option<number, unknown>>(hyper))
+    check(name, key, values[key as keyof H], kind)
+  checkTogether?.(values, flags)
 }

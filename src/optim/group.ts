@@ -1,14 +1,22 @@
 // A group of parameters: its options, in cells of memory that updates read, and its state, in flat blocks.
 
+import { check } from '../checks.ts'
 import { checkUntraced, currentEngine, newHeldStorage } from '../core/engine.ts'
 import type { Storage } from '../core/storage.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { checkHyperparameters, type Definition, type Flags, type Hyperparameters, type Settled } from './definition.ts'
+import {
+  checkHyperparameters,
+  type Definition,
+  type Flags,
+  type Hyperparameters,
+  pair,
+  type Settled,
+} from './definition.ts'
 import { Flat } from './flat.ts'
 
 /** The options of `params`: hyperparameters, readable and writable by name, and flags. */
 export type ParamGroup<H extends Hyperparameters, F extends Flags = Record<never, boolean>> = H &
-  Readonly<F> & { readonly params: readonly Tensor[]; betas?: readonly [number, number] }
+  Readonly<F> & { readonly params: readonly Tensor[]; betas?: readonly [number, number] | undefined }
 
 export interface Group<H extends Hyperparameters, F extends Flags> {
   readonly params: readonly Tensor[]
@@ -86,8 +94,7 @@ export function makeGroup<H extends Hyperparameters, F extends Flags>(
       false,
       () => [settings[a], settings[b]],
       (value: unknown) => {
-        if (!Array.isArray(value) || value.length !== 2)
-          throw new TypeError(`${name}: ${key} are ${String(value)}, expected two numbers`)
+        check(name, key, value, pair)
         change(key, { [a]: value[0], [b]: value[1] } as unknown as Partial<H>)
       },
     )

@@ -1,27 +1,27 @@
+import { option, whole, written } from '../checks.ts'
 import { checkUntraced } from '../core/engine.ts'
-import { written } from '../core/options.ts'
 import { faultsOf } from '../tensor/state.ts'
 import { elements, Tensor } from '../tensor/tensor.ts'
 import type { NDArray } from '../tensor/types.ts'
-import type { Params } from './definition.ts'
+import { hyper, type Params } from './definition.ts'
 import type { ParamGroup } from './group.ts'
 import { ParameterGroups } from './parameters.ts'
 
 export interface LBFGSOptions {
   /** Length of a step along the direction, or the first length that the line search tries; default 1. */
-  lr?: number
+  lr?: number | undefined
   /** Iterations in one step(); default 20. */
-  maxIter?: number
+  maxIter?: number | undefined
   /** Calls of the closure in one step(); default 1.25 maxIter. */
-  maxEval?: number
+  maxEval?: number | undefined
   /** A step ends where no element of the gradient is larger; default 1e-7. */
-  toleranceGrad?: number
+  toleranceGrad?: number | undefined
   /** A step ends where parameters and loss change by no more; default 1e-9. */
-  toleranceChange?: number
+  toleranceChange?: number | undefined
   /** Pairs of changes that stand for the Hessian; default 100. */
-  historySize?: number
+  historySize?: number | undefined
   /** Default null: no search, each iteration moves by lr. */
-  lineSearch?: null | 'strongWolfe'
+  lineSearch?: null | 'strongWolfe' | undefined
 }
 
 type Hyper = {
@@ -81,21 +81,15 @@ export class LBFGS extends ParameterGroups<Hyper, Record<never, boolean>> {
     const { maxIter = 20 } = rest
     const definition = {
       name: NAME,
-      defaults: {
-        lr: 1,
-        maxIter,
-        maxEval: Math.floor((maxIter * 5) / 4),
-        toleranceGrad: 1e-7,
-        toleranceChange: 1e-9,
-        historySize: 100,
+      hyper: {
+        lr: hyper(1),
+        maxIter: option(whole(1), maxIter),
+        maxEval: option(whole(1), Math.floor((maxIter * 5) / 4)),
+        toleranceGrad: hyper(1e-7),
+        toleranceChange: hyper(1e-9),
+        historySize: option(whole(1), 100),
       },
-      ranges: { maxIter: [1, Infinity], maxEval: [1, Infinity], historySize: [1, Infinity] },
       oneGroup: true,
-      check(hyper: Hyper) {
-        for (const key of ['maxIter', 'maxEval', 'historySize'] as const)
-          if (!Number.isInteger(hyper[key]))
-            throw new RangeError(`${NAME}: ${key} is ${hyper[key]}, expected a whole number`)
-      },
       states: () => [],
     } as const
     super(definition, params, rest)

@@ -1,19 +1,19 @@
 import { countSteps, lion } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import type { Operand } from '../core/storage.ts'
-import { betas } from './adam.ts'
-import type { Params } from './definition.ts'
+import { beta, betas } from './adam.ts'
+import { hyper, type Params } from './definition.ts'
 import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface LionOptions {
   /** Default 1e-4: about a tenth of what suits AdamW. */
-  lr?: number
+  lr?: number | undefined
   /** Share of the momentum in the step, and decay of the momentum; default [0.9, 0.99]. */
-  betas?: readonly [number, number]
+  betas?: readonly [number, number] | undefined
   /** Apart from the gradient; default 0. */
-  weightDecay?: number
+  weightDecay?: number | undefined
   /** Climb instead of descend; default false. */
-  maximize?: boolean
+  maximize?: boolean | undefined
 }
 
 type Hyper = { lr: number; beta1: number; beta2: number; weightDecay: number }
@@ -24,9 +24,9 @@ export class Lion extends Optimizer<Hyper, Flags> {
   constructor(params: Params<LionOptions>, options: LionOptions = {}) {
     const definition = {
       name: 'optim.Lion',
-      defaults: { lr: 1e-4, beta1: 0.9, beta2: 0.99, weightDecay: 0 },
+      hyper: { lr: hyper(1e-4), beta1: beta(0.9), beta2: beta(0.99), weightDecay: hyper(0) },
       flags: { maximize: false },
-      ...betas,
+      pairs: betas,
       states: () => ['exp_avg'],
     }
     super(definition, params, options)

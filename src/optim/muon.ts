@@ -1,30 +1,31 @@
+import { check, whole, word } from '../checks.ts'
 import { countSteps, gemm, mixInto, muonMomentum, muonStep, normalize } from '../core/commands.ts'
 import { emit, withScratch } from '../core/engine.ts'
 import { gemmBytes } from '../core/scratch.ts'
 import type { Operand } from '../core/storage.ts'
-import { checkChoice, checkWhole, misshaped } from '../tensor/checks.ts'
+import { misshaped } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import type { Params } from './definition.ts'
+import { hyper, type Params } from './definition.ts'
 import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface MuonOptions {
   /** Default 1e-3. */
-  lr?: number
+  lr?: number | undefined
   /** Apart from the gradient; default 0.1. */
-  weightDecay?: number
+  weightDecay?: number | undefined
   /** Default 0.95. */
-  momentum?: number
+  momentum?: number | undefined
   /** The least norm that a step is divided by; default 1e-7. */
-  eps?: number
+  eps?: number | undefined
   /** Look ahead along the velocity; default true. */
-  nesterov?: boolean
+  nesterov?: boolean | undefined
   /** Climb instead of descend; default false. */
-  maximize?: boolean
+  maximize?: boolean | undefined
   /** Iterations of Newton and Schulz; default 5. */
-  nsSteps?: number
+  nsSteps?: number | undefined
   /** 'original': steps times √max(1, rows / columns); 'match_rms_adamw': times 0.2 √max(rows, columns), so that
    *  rates of AdamW serve. Default 'original'. */
-  adjustLrFn?: 'original' | 'match_rms_adamw'
+  adjustLrFn?: 'original' | 'match_rms_adamw' | undefined
 }
 
 type Hyper = { lr: number; weightDecay: number; momentum: number; eps: number }
@@ -42,13 +43,12 @@ export class Muon extends Optimizer<Hyper, Flags> {
 
   constructor(params: Params<MuonOptions>, options: MuonOptions = {}) {
     const { nsSteps = 5, adjustLrFn = 'original', ...rest } = options ?? {}
-    checkWhole('optim.Muon', 'nsSteps', nsSteps, 0, 100)
-    checkChoice('optim.Muon', 'adjustLrFn', adjustLrFn, ['original', 'match_rms_adamw'])
+    check('optim.Muon', 'nsSteps', nsSteps, whole(0, 100))
+    check('optim.Muon', 'adjustLrFn', adjustLrFn, word('original', 'match_rms_adamw'))
     const definition = {
       name: 'optim.Muon',
-      defaults: { lr: 1e-3, weightDecay: 0.1, momentum: 0.95, eps: 1e-7 },
+      hyper: { lr: hyper(1e-3), weightDecay: hyper(0.1), momentum: hyper(0.95, 0, 1), eps: hyper(1e-7) },
       flags: { nesterov: true, maximize: false },
-      ranges: { momentum: [0, 1] },
       states: () => ['momentum_buffer'],
     } as const
     super(definition, params, rest)

@@ -1,7 +1,7 @@
 // Parameters in groups, and state dicts: what all optimizers are.
 
+import { written } from '../checks.ts'
 import { checkUntraced, currentEngine } from '../core/engine.ts'
-import { written } from '../core/options.ts'
 import { releaseWith, untie } from '../core/storage.ts'
 import { touchState } from '../tensor/guards.ts'
 import { show } from '../tensor/shape.ts'
@@ -15,7 +15,7 @@ import {
   type Hyperparameters,
   type Params,
   type Settled,
-  settle,
+  settleGroup,
 } from './definition.ts'
 import { flattenParameters } from './flat.ts'
 import { COUNTERS, F64, type Group, makeGroup, type ParamGroup } from './group.ts'
@@ -48,7 +48,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
     const given: (Tensor | { params: Iterable<Tensor> })[] = [...params]
     const isGroup = (x: unknown): x is { params: Iterable<Tensor> } =>
       !(x instanceof Tensor) && typeof (x as { params: unknown } | null)?.params === 'object'
-    this.#defaults = settle(definition, { hyper: definition.defaults, flags: definition.flags ?? ({} as F) }, options)
+    this.#defaults = settleGroup(definition, null, options)
     if (given.length === 0) throw new RangeError(`${name}: got no parameters`)
     this.#add(given.every(isGroup) ? given : [{ params: given as Tensor[] }])
   }
@@ -72,7 +72,7 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
       throw new RangeError(`${name}: got another group of parameters, expected one group; give all parameters together`)
     const parsed = groups.map(({ params, ...own }) => ({
       params: [...params],
-      settled: settle(definition, this.#defaults, own),
+      settled: settleGroup(definition, this.#defaults, own),
     }))
     const added = parsed.flatMap(({ params }) => params)
     if (added.length === 0) throw new RangeError(`${name}: got no parameters`)

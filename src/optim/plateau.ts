@@ -1,51 +1,37 @@
 // Rates that fall when training stops getting better.
 
-import { checkChoice, checkNumber, checkWhole, kindOf } from '../tensor/checks.ts'
-import { settle } from '../tensor/options.ts'
+import { anything, type Full, kindOf, number, option, settle, whole, word } from '../checks.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { ParameterGroups } from './parameters.ts'
 import { checkOptimizer, checkState, type Group, type PerGroup, perGroup, type ScheduleState } from './schedule.ts'
 
 export interface ReduceLROnPlateauOptions {
   /** Whether less is better; default 'min'. */
-  mode?: 'min' | 'max'
+  mode?: 'min' | 'max' | undefined
   /** Default 0.1; below 1. */
-  factor?: number
+  factor?: number | undefined
   /** Steps without progress that are waited for; default 10. */
-  patience?: number
+  patience?: number | undefined
   /** What counts as progress; default 1e-4. */
-  threshold?: number
+  threshold?: number | undefined
   /** Whether threshold is a share of the best value; default 'rel'. */
-  thresholdMode?: 'rel' | 'abs'
+  thresholdMode?: 'rel' | 'abs' | undefined
   /** Steps after a reduction that do not count; default 0. */
-  cooldown?: number
+  cooldown?: number | undefined
   /** Default 0. */
-  minLr?: PerGroup
+  minLr?: PerGroup | undefined
   /** Changes of the rate that are not worth it; default 1e-8. */
-  eps?: number
+  eps?: number | undefined
 }
 
 const caller = 'optim.ReduceLROnPlateau'
-
-type Settings = Required<ReduceLROnPlateauOptions>
-
-const defaults: Settings = {
-  mode: 'min',
-  factor: 0.1,
-  patience: 10,
-  threshold: 1e-4,
-  thresholdMode: 'rel',
-  cooldown: 0,
-  minLr: 0,
-  eps: 1e-8,
-}
 
 /** lr times factor when a measure stops getting better: `step(validationLoss)`.
  *  torch.optim.lr_scheduler.ReduceLROnPlateau. */
 export class ReduceLROnPlateau {
   readonly optimizer: ParameterGroups
   lastEpoch = 0
-  readonly #options: Omit<Settings, 'minLr'>
+  readonly #options: Omit<Full<ReduceLROnPlateauOptions>, 'minLr'>
   readonly #least: readonly number[]
   #best: number
   #bad = 0
@@ -53,12 +39,16 @@ export class ReduceLROnPlateau {
 
   constructor(optimizer: ParameterGroups, options: ReduceLROnPlateauOptions = {}) {
     checkOptimizer(caller, optimizer)
-    const { minLr, ...settled } = settle(caller, options, defaults)
-    checkChoice(caller, 'mode', settled.mode, ['min', 'max'])
-    checkChoice(caller, 'thresholdMode', settled.thresholdMode, ['rel', 'abs'])
-    checkNumber(caller, 'factor', settled.factor, 0, 1 - Number.EPSILON / 2)
-    for (const name of ['patience', 'cooldown'] as const) checkWhole(caller, name, settled[name], 0)
-    for (const name of ['threshold', 'eps'] as const) checkNumber(caller, name, settled[name], 0)
+    const { minLr, ...settled } = settle(caller, options, {
+      mode: option(word('min', 'max'), 'min'),
+      factor: option(number(0, 1 - Number.EPSILON / 2), 0.1),
+      patience: option(whole(0), 10),
+      threshold: option(number(0), 1e-4),
+      thresholdMode: option(word('rel', 'abs'), 'rel'),
+      cooldown: option(whole(0), 0),
+      minLr: option(anything, 0),
+      eps: option(number(0), 1e-8),
+    })
     this.optimizer = optimizer
     this.#options = settled
     this.#least = perGroup(caller, 'minLr', optimizer, minLr)

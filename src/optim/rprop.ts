@@ -1,18 +1,18 @@
 import { rprop } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
 import type { Operand } from '../core/storage.ts'
-import type { Params } from './definition.ts'
+import { hyper, type Params } from './definition.ts'
 import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface RpropOptions {
   /** Size of the first step; default 0.01. */
-  lr?: number
+  lr?: number | undefined
   /** Factors of the step where the gradient turns, and where it keeps its sign; default [0.5, 1.2]. */
-  etas?: readonly [number, number]
+  etas?: readonly [number, number] | undefined
   /** The smallest and the largest step; default [1e-6, 50]. */
-  stepSizes?: readonly [number, number]
+  stepSizes?: readonly [number, number] | undefined
   /** Climb instead of descend; default false. */
-  maximize?: boolean
+  maximize?: boolean | undefined
 }
 
 type Maximize = { maximize: boolean }
@@ -24,10 +24,9 @@ export class Rprop extends Optimizer<Steps, Maximize> {
   constructor(params: Params<RpropOptions>, options: RpropOptions = {}) {
     const definition = {
       name: 'optim.Rprop',
-      defaults: { lr: 1e-2, etaMinus: 0.5, etaPlus: 1.2, minStep: 1e-6, maxStep: 50 },
+      hyper: { lr: hyper(1e-2), etaMinus: hyper(0.5), etaPlus: hyper(1.2), minStep: hyper(1e-6), maxStep: hyper(50) },
       flags: { maximize: false },
       pairs: { etas: ['etaMinus', 'etaPlus'], stepSizes: ['minStep', 'maxStep'] },
-      ranges: {},
       check({ etaMinus, etaPlus, minStep, maxStep }: Steps) {
         if (!(etaMinus > 0 && etaMinus < 1 && etaPlus > 1))
           throw new RangeError(`optim.Rprop: etas are ${etaMinus}, ${etaPlus}, expected 0 < first < 1 < second`)

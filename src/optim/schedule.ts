@@ -2,17 +2,15 @@
 // follows without a new trace. Rates are computed in PyTorch's recursive forms and in its order of operations:
 // schedules chain, and give its numbers to the rounding.
 
+import { check, kindOf, number, option, settle, whole, written } from '../checks.ts'
 import { checkUntraced } from '../core/engine.ts'
-import { written } from '../core/options.ts'
 import { cos, pow } from '../math.ts'
-import { checkNumber, checkWhole, checkWholes, kindOf } from '../tensor/checks.ts'
-import { checkOptions } from '../tensor/options.ts'
 import { ParameterGroups } from './parameters.ts'
 
 export interface Group {
   lr: number
-  momentum?: number
-  betas?: readonly [number, number]
+  momentum?: number | undefined
+  betas?: readonly [number, number] | undefined
 }
 
 /** Rates that the first schedule of an optimizer found there: those made later start from them, too. */
@@ -50,7 +48,7 @@ interface Rules {
   /** The same from the base rate alone, where a schedule starts anew: PyTorch's closed form. Default: rate. */
   closed?(base: number, t: number): number
   /** What the optimizer has as momentum: its momentum, or the first beta. */
-  momentum?: ((t: number, group: number) => number) | null
+  momentum?: (((t: number, group: number) => number) | null) | undefined
 }
 
 /** The base of schedules: `step()` after each step (or epoch) of the optimizer, as in PyTorch.
@@ -63,15 +61,8 @@ export abstract class Schedule {
   #rules: Rules = { rate: (lr) => lr, closed: (base) => base }
   #baseLrs: readonly number[]
 
-  protected constructor(
-    caller: string,
-    optimizer: ParameterGroups,
-    options: object = {},
-    names: readonly string[] = [],
-    switches: readonly string[] = [],
-  ) {
+  protected constructor(caller: string, optimizer: ParameterGroups) {
     checkOptimizer(caller, optimizer)
-    checkOptions(caller, options, names, switches)
     this.caller = caller
     this.optimizer = optimizer
     const known = initialRates.get(optimizer) ?? []
@@ -176,11 +167,10 @@ function faultsOf(own: unknown, given: unknown, name: string): string[] {
 /** lr times gamma every `stepSize` steps. torch.optim.lr_scheduler.StepLR. */
 export class StepLR extends Schedule {
   /** gamma: default 0.1. */
-  constructor(optimizer: ParameterGroups, stepSize: number, options: { gamma?: number } = {}) {
-    super('optim.StepLR', optimizer, options, ['gamma'])
-    const { gamma = 0.1 } = options
-    checkWhole(this.caller, 'stepSize', stepSize, 1)
-    checkNumber(this.caller, 'gamma', gamma, 0)
+  constructor(optimizer: ParameterGroups, stepSize: number, options: { gamma?: number | undefined } = {}) {
+    super('optim.StepLR', optimizer)
+    const { gamma } = settle(this.caller, options, { gamma: option(number(0), 0.1) })
+    check(this.caller, 'stepSize', stepSize, whole(1))
     this.start({
       rate: (lr, t) => (t === 0 || t % stepSize !== 0 ? lr : lr * gamma),
       closed: (base, t) => base * pow(gamma, Math.floor(t / stepSize)),
@@ -191,13 +181,12 @@ export class StepLR extends Schedule {
 /** lr times gamma at each of the milestones. torch.optim.lr_scheduler.MultiStepLR. */
 export class MultiStepLR extends Schedule {
   /** gamma: default 0.1. */
-  constructor(optimizer: ParameterGroups, milestones: readonly number[], options: { gamma?: number } = {}) {
-    super('optim.MultiStepLR', optimizer, options, ['gamma'])
-    const { gamma = 0.1 } = options
+  constructor(optimizer: ParameterGroups, milestones: readonly number[], options: { gamma?: number | undefined } = {}) {
+    super('optim.MultiStepLR', optimizer)
+    const { gamma } = settle(this.caller, options, { gamma: option(number(0), 0.1) })
     if (!Array.isArray(milestones))
       throw new TypeError(`${this.caller}: milestones are ${kindOf(milestones)}, expected a list of steps`)
-    for (const milestone of milestones) checkWhole(this.caller, 'a milestone', milestone, 0)
-    checkNumber(this.caller, 'gamma', gamma, 0)
+    for (const milestone of milestones) check(this.caller, 'a milestone', milestone, whole(0))
     const places: number[] = [...milestones]
     this.start({
       rate(lr, t) {
@@ -213,7 +202,7 @@ export class MultiStepLR extends Schedule {
 export class ExponentialLR extends Schedule {
   constructor(optimizer: ParameterGroups, gamma: number) {
     super('optim.ExponentialLR', optimizer)
-    checkNumber(this.caller, 'gamma', gamma, 0)
+    check(this.caller, 'gamma', gamma, number(0))
     this.start({
       rate: (lr, t) => (t === 0 ? lr : lr * gamma),
       closed: (base, t) => base * pow(gamma, t),
@@ -224,11 +213,15 @@ export class ExponentialLR extends Schedule {
 /** lr times `factor` for the first `totalIters` steps. torch.optim.lr_scheduler.ConstantLR. */
 export class ConstantLR extends Schedule {
   /** factor: default 1/3, above 0; totalIters: default 5. */
-  constructor(optimizer: ParameterGroups, options: { factor?: number; totalIters?: number } = {}) {
-    super('optim.ConstantLR', optimizer, options, ['factor', 'totalIters'])
-    const { factor = 1 / 3, totalIters = 5 } = options
-    checkNumber(this.caller, 'factor', factor, Number.MIN_VALUE, 1)
-    checkWhole(this.caller, 'totalIters', totalIters, 0)
+  constructor(
+    optimizer: ParameterGroups,
+    options: { factor?: number | undefined; totalIters?: number | undefined } = {},
+  ) {
+    super('optim.ConstantLR', optimizer)
+    const { factor, totalIters } = settle(this.caller, options, {
+      factor: option(number(Number.MIN_VALUE, 1), 1 / 3),
+      totalIters: option(whole(0), 5),
+    })
     this.start({
       rate: (lr, t) => (t === 0 ? lr * factor : t === totalIters ? lr * (1 / factor) : lr),
       closed: (base, t) => base * (factor + Number(t >= totalIters) * (1 - factor)),
@@ -238,22 +231,27 @@ export class ConstantLR extends Schedule {
 
 export interface LinearLROptions {
   /** Default 1/3; above 0. */
-  startFactor?: number
+  startFactor?: number | undefined
   /** Default 1. */
-  endFactor?: number
+  endFactor?: number | undefined
   /** Steps from the first factor to the last; default 5. */
-  totalIters?: number
+  totalIters?: number | undefined
 }
 
 /** lr times a factor that goes straight from startFactor to endFactor in `totalIters` steps: warm-up.
  *  torch.optim.lr_scheduler.LinearLR. */
 export class LinearLR extends Schedule {
   constructor(optimizer: ParameterGroups, options: LinearLROptions = {}) {
-    super('optim.LinearLR', optimizer, options, ['startFactor', 'endFactor', 'totalIters'])
-    const { startFactor: first = 1 / 3, endFactor: last = 1, totalIters: total = 5 } = options
-    checkNumber(this.caller, 'startFactor', first, Number.MIN_VALUE, 1)
-    checkNumber(this.caller, 'endFactor', last, 0, 1)
-    checkWhole(this.caller, 'totalIters', total, 1)
+    super('optim.LinearLR', optimizer)
+    const {
+      startFactor: first,
+      endFactor: last,
+      totalIters: total,
+    } = settle(this.caller, options, {
+      startFactor: option(number(Number.MIN_VALUE, 1), 1 / 3),
+      endFactor: option(number(0, 1), 1),
+      totalIters: option(whole(1), 5),
+    })
     const rise = last - first
     this.start({
       rate(lr, t) {
@@ -268,11 +266,10 @@ export class LinearLR extends Schedule {
 /** Half a cosine from the first rate to etaMin in `tMax` steps, and back. torch.optim.lr_scheduler.CosineAnnealingLR. */
 export class CosineAnnealingLR extends Schedule {
   /** etaMin: default 0. */
-  constructor(optimizer: ParameterGroups, tMax: number, options: { etaMin?: number } = {}) {
-    super('optim.CosineAnnealingLR', optimizer, options, ['etaMin'])
-    const { etaMin = 0 } = options
-    checkWhole(this.caller, 'tMax', tMax, 1)
-    checkNumber(this.caller, 'etaMin', etaMin, 0)
+  constructor(optimizer: ParameterGroups, tMax: number, options: { etaMin?: number | undefined } = {}) {
+    super('optim.CosineAnnealingLR', optimizer)
+    const { etaMin } = settle(this.caller, options, { etaMin: option(number(0), 0) })
+    check(this.caller, 'tMax', tMax, whole(1))
     const height = (t: number): number => 1 + cos((Math.PI * t) / tMax)
     this.start({
       rate(lr, t, base) {
@@ -289,11 +286,17 @@ export class CosineAnnealingLR extends Schedule {
  *  torch.optim.lr_scheduler.CosineAnnealingWarmRestarts. */
 export class CosineAnnealingWarmRestarts extends Schedule {
   /** tMult: default 1; etaMin: default 0. */
-  constructor(optimizer: ParameterGroups, t0: number, options: { tMult?: number; etaMin?: number } = {}) {
-    super('optim.CosineAnnealingWarmRestarts', optimizer, options, ['tMult', 'etaMin'])
-    const { tMult = 1, etaMin = 0 } = options
-    checkWholes(this.caller, { t0, tMult })
-    checkNumber(this.caller, 'etaMin', etaMin, 0)
+  constructor(
+    optimizer: ParameterGroups,
+    t0: number,
+    options: { tMult?: number | undefined; etaMin?: number | undefined } = {},
+  ) {
+    super('optim.CosineAnnealingWarmRestarts', optimizer)
+    const { tMult, etaMin } = settle(this.caller, options, {
+      tMult: option(whole(1), 1),
+      etaMin: option(number(0), 0),
+    })
+    check(this.caller, 't0', t0, whole(1))
     this.start({
       rate(_, t, base) {
         let at = tMult === 1 ? t % t0 : t
@@ -308,11 +311,15 @@ export class CosineAnnealingWarmRestarts extends Schedule {
 /** lr falls to 0 in `totalIters` steps by (1 - step / totalIters)^power. torch.optim.lr_scheduler.PolynomialLR. */
 export class PolynomialLR extends Schedule {
   /** totalIters: default 5; power: default 1. */
-  constructor(optimizer: ParameterGroups, options: { totalIters?: number; power?: number } = {}) {
-    super('optim.PolynomialLR', optimizer, options, ['totalIters', 'power'])
-    const { totalIters = 5, power = 1 } = options
-    checkWhole(this.caller, 'totalIters', totalIters, 1)
-    checkNumber(this.caller, 'power', power, 0)
+  constructor(
+    optimizer: ParameterGroups,
+    options: { totalIters?: number | undefined; power?: number | undefined } = {},
+  ) {
+    super('optim.PolynomialLR', optimizer)
+    const { totalIters, power } = settle(this.caller, options, {
+      totalIters: option(whole(1), 5),
+      power: option(number(0), 1),
+    })
     const left = (t: number): number => 1 - Math.min(totalIters, t) / totalIters
     this.start({
       rate: (lr, t) => (t === 0 || t > totalIters ? lr : lr * pow(left(t) / left(t - 1), power)),
@@ -394,7 +401,7 @@ export class SequentialLR extends Composed {
         `${this.caller}: got ${schedules.length} schedules and ${milestones?.length ?? 'no'} milestones, expected one milestone less than schedules`,
       )
     milestones.forEach((milestone, i) => {
-      checkWhole(this.caller, 'a milestone', milestone, (milestones[i - 1] ?? 0) + 1)
+      check(this.caller, 'a milestone', milestone, whole((milestones[i - 1] ?? 0) + 1))
     })
     this.#milestones = [...milestones]
     super.restart()

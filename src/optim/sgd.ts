@@ -1,19 +1,20 @@
+import { finite, required } from '../checks.ts'
 import { sgd } from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import type { Params } from './definition.ts'
+import { hyper, type Params } from './definition.ts'
 import { type Cells, Optimizer, type Run } from './optimizer.ts'
 
 export interface SGDOptions {
   lr: number
   /** Share of the velocity that is kept; default 0. Whether it is 0 is fixed when the optimizer is made. */
-  momentum?: number
+  momentum?: number | undefined
   /** Share of the gradient that momentum leaves out; default 0. */
-  dampening?: number
-  weightDecay?: number
+  dampening?: number | undefined
+  weightDecay?: number | undefined
   /** Look ahead along the velocity; default false. */
-  nesterov?: boolean
+  nesterov?: boolean | undefined
   /** Climb instead of descend; default false. */
-  maximize?: boolean
+  maximize?: boolean | undefined
 }
 
 type Hyper = { lr: number; momentum: number; dampening: number; weightDecay: number }
@@ -25,9 +26,8 @@ export class SGD extends Optimizer<Hyper, Flags> {
     const definition = {
       name: 'optim.SGD',
       // No rate fits all: leaving it out is an Error.
-      defaults: { lr: Number.NaN, momentum: 0, dampening: 0, weightDecay: 0 },
+      hyper: { lr: required(finite(0)), momentum: hyper(0), dampening: hyper(0, 0, 1), weightDecay: hyper(0) },
       flags: { nesterov: false, maximize: false },
-      ranges: { dampening: [0, 1] },
       check(hyper: Hyper, { nesterov }: Flags) {
         if (nesterov && !(hyper.momentum > 0 && hyper.dampening === 0))
           throw new RangeError('optim.SGD: nesterov needs a momentum above 0 and no dampening')

@@ -1,5 +1,5 @@
+import { kindOf } from '../checks.ts'
 import type { Operand, Storage } from '../core/storage.ts'
-import { kindOf } from '../tensor/checks.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { paddedBytes } from './flat.ts'
 

@@ -1,11 +1,11 @@
 // compile: trace a function once for each input shape, then run its program.
 
+import { settle } from '../checks.ts'
 import { copy, copyBytes } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, type Program, Trace, withTrace } from '../core/engine.ts'
 import type { Profile } from '../core/profile.ts'
 import { resolve, type Storage } from '../core/storage.ts'
 import { gradRecords, stateVersion } from './guards.ts'
-import { settle } from './options.ts'
 import { tensorsIn } from './scope.ts'
 import { sameShape, show } from './shape.ts'
 import { recording } from './tape.ts'
@@ -44,7 +44,7 @@ interface Entry {
 
 export interface CompileOptions {
   /** Measure each command by itself (about half a microsecond a command); default false. */
-  profile?: boolean
+  profile?: boolean | undefined
 }
 
 /** Turns a function of tensors into one that runs as a single call of the core.

@@ -1,6 +1,6 @@
+import { written } from '../checks.ts'
 // Shapes: NumPy's rules. Row-major, always contiguous.
 
-import { written } from '../core/options.ts'
 export type Shape = readonly number[]
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1)
@@ -16,6 +16,10 @@ export function sameShape(a: Shape, b: Shape): boolean {
 const MOST = 0x40000000
 
 export const show = (shape: Shape): string => `[${shape.join(', ')}]`
+
+/** The Error for an argument of another shape than expected. */
+export const misshaped = (caller: string, name: string, { shape }: { shape: Shape }, expected: string): RangeError =>
+  new RangeError(`${caller}: ${name} has shape ${show(shape)}, expected ${expected}`)
 
 /** Throws unless every size is a whole number >= 0 and the product can be addressed. */
 export function checkShape(caller: string, shape: unknown): asserts shape is Shape {

@@ -67,9 +67,9 @@ export function together(
 
 export interface BackwardOptions {
   /** ∂loss/∂root, of root's shape; default 1, for a root of one element. */
-  gradient?: Tensor
+  gradient?: Tensor | undefined
   /** Keep the graph for another backward; default false. */
-  retainGraph?: boolean
+  retainGraph?: boolean | undefined
 }
 
 /** Adds ∂root/∂leaf to the `grad` of every leaf that `root` depends on. The first contribution to a

@@ -1,9 +1,9 @@
+import { settle } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import { copy } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage, newStorage } from '../core/engine.ts'
 import { GRADIENTS, type Operand, releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
 import { guardState, observeGrad, touchState } from './guards.ts'
-import { checkOptions } from './options.ts'
 import { keep, track } from './scope.ts'
 import { checkShape, type Shape, show, sizeOf } from './shape.ts'
 import {
@@ -286,27 +286,27 @@ export function viewOf(tensor: Tensor, shape: Shape): Tensor {
 
 export interface TensorOptions {
   /** Default: of typed data its own, else f32. */
-  dtype?: DType
+  dtype?: DType | undefined
   /** Default: as the data is nested. */
-  shape?: Shape
-  requiresGrad?: boolean
+  shape?: Shape | undefined
+  requiresGrad?: boolean | undefined
 }
 
 /** A tensor with the given elements: numbers, nested arrays of them, a typed array, or { data, shape }.
  *  Throws when nested arrays are ragged, or when the shape has another number of elements. */
 export function tensor(values: NestedNumbers | TypedArray | NDArray, options: TensorOptions = {}): Tensor {
-  checkOptions('tensor', options, ['dtype', 'shape'], ['requiresGrad'])
+  const settled = settle('tensor', options, { dtype: undefined, shape: undefined, requiresGrad: false })
   const { data, shape: found } = flatten(values)
-  const shape = options.shape ?? found
+  const shape = settled.shape ?? found
   checkShape('tensor', shape)
   if (sizeOf(shape) !== data.length)
     throw new RangeError(`tensor: got ${data.length} values, expected ${sizeOf(shape)} for shape ${show(shape)}`)
-  const dtype = options.dtype ?? (isTypedArray(data) ? dtypeOf(data) : 'f32')
+  const dtype = settled.dtype ?? (isTypedArray(data) ? dtypeOf(data) : 'f32')
   checkDType('tensor', dtype)
   // Held also while tracing: the values are known now, and constant for the program.
   const result = track(new Tensor(newHeldStorage(data.length * bytesOf[dtype], 'tensor'), [...shape], dtype))
   elements(result).set(data)
-  if (options.requiresGrad) result.requiresGrad = true
+  if (settled.requiresGrad) result.requiresGrad = true
   return result
 }
 

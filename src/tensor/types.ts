@@ -1,4 +1,4 @@
-import { written } from '../core/options.ts'
+import { written } from '../checks.ts'
 
 /** f32 for values, i32 for indices, u8 for raw data (every op widens it to f32 first). */
 export type DType = 'f32' | 'i32' | 'u8'

@@ -88,11 +88,11 @@ export const LINES = 64
 type Steps = (numbers: Numbers) => Readonly<Record<string, number>>
 
 interface Along {
-  readonly grain?: number
+  readonly grain?: number | undefined
   /** Positions that a kernel may refuse, in a unit; default 1. */
-  readonly positions?: number
+  readonly positions?: number | undefined
   /** Elements of operand `sums`, if there is one, in `grain` units. */
-  readonly sums?: number
+  readonly sums?: number | undefined
 }
 
 /** Cut along argument `unit`: each operand in `steps` has so many elements a unit, 0 where all parts need it whole, as

@@ -1,8 +1,8 @@
 // What threads need of a place before there are any: cores, memory that is shared, a core that takes it.
 
 import { cores, obstacle } from '#workers'
+import { written } from '../checks.ts'
 import { newMemory } from '../core/module.ts'
-import { written } from '../core/options.ts'
 import { MAX_THREADS } from './walk.ts'
 
 /** How many threads there will be where so many are asked for, and why. */

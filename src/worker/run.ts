@@ -1,6 +1,6 @@
 // One training in a Worker, from start to end: makes its steps, and between them does what the page asks.
 
-import { written } from '../core/options.ts'
+import { written } from '../checks.ts'
 import { buffersOf, packError, type Reply, type Request } from './messages.ts'
 import type { AnyTrain, Context } from './types.ts'
 

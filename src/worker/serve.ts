@@ -1,6 +1,6 @@
 // The worker's side.
 
-import { written } from '../core/options.ts'
+import { written } from '../checks.ts'
 import { isPort, listen, type Port, packError, type Reply, type Request } from './messages.ts'
 import { Run } from './run.ts'
 import type { AnyTrain } from './types.ts'

@@ -1,20 +1,22 @@
 // The page's side.
 
-import { checkOptions, written } from '../core/options.ts'
+import { callback, type Kind, kind, option, settle, written } from '../checks.ts'
 import { isPort, listen, type Port, type Reply, type Request, unpackError, watch } from './messages.ts'
 import type { AnyTrain, OptionsOf, ProgressOf, ResultOf, StateOf } from './types.ts'
+
+const milliseconds: Kind<number> = /* @__PURE__ */ kind('number', 'milliseconds above 0, or Infinity', (ms) => ms > 0)
 
 export interface TrainingOptions {
   /** Milliseconds that what is asked of the Worker waits for its script to load and to call `serve`; then it rejects, and
    *  the Worker, or a port to one, is closed. Infinity: for ever. Default 30 000. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 export interface StartOptions<Progress> {
   /** Called with the newest progress, at most once a frame, and with all that is reported. */
-  onProgress?: (progress: Progress) => void
+  onProgress?: ((progress: Progress) => void) | undefined
   /** Buffers within the options to move into the worker instead of copying them; they are empty here afterwards. */
-  transfer?: Transferable[]
+  transfer?: Transferable[] | undefined
 }
 
 interface Pending {
@@ -49,10 +51,7 @@ export class Training<T extends AnyTrain = AnyTrain> {
   constructor(worker: Port, options: TrainingOptions = {}) {
     if (!isPort(worker))
       throw new TypeError(`Training: worker is ${written(worker)}, expected a Worker or a MessagePort`)
-    checkOptions('Training', options, ['timeout'])
-    const { timeout = 30_000 } = options
-    if (!(typeof timeout === 'number' && timeout > 0))
-      throw new RangeError(`Training: timeout is ${written(timeout)}, expected milliseconds above 0, or Infinity`)
+    const { timeout } = settle('Training', options, { timeout: option(milliseconds, 30_000) })
     this.#port = worker
     this.#timeout = timeout
     listen<Reply>(
@@ -78,10 +77,10 @@ export class Training<T extends AnyTrain = AnyTrain> {
       : [options: OptionsOf<T>, more?: StartOptions<ProgressOf<T>>]
   ): Promise<ResultOf<T> | undefined> {
     if (this.#run !== null) throw new Error('Training.start: a training is running; stop() it, or await its end')
-    checkOptions('Training.start', more, ['onProgress', 'transfer'])
-    const { onProgress, transfer = [] } = more
-    if (onProgress !== undefined && typeof onProgress !== 'function')
-      throw new TypeError(`Training.start: onProgress is ${written(onProgress)}, expected a function`)
+    const { onProgress, transfer = [] } = settle('Training.start', more, {
+      onProgress: option(callback),
+      transfer: undefined,
+    })
     if (!Array.isArray(transfer))
       throw new TypeError(`Training.start: transfer is ${written(transfer)}, expected an array of ArrayBuffers`)
     const run = this.#ask((id) => ({ lanewise: 'start', id, options }), transfer, onProgress)

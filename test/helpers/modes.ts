@@ -4,14 +4,14 @@
 import { setFlagsFromString } from 'node:v8'
 import { vi } from 'vitest'
 import type { Precision } from '../../src/core/precision.ts'
-import type * as start from '../../src/init.ts'
+import type * as start from '../../src/start.ts'
 
 const { MODE } = (import.meta as unknown as { env: { MODE: string } }).env
 const wide = MODE.startsWith('wide')
 const precision: Precision = MODE.endsWith('fast') ? 'fast' : 'reproducible'
 
 if (wide) setFlagsFromString('--experimental-wasm-revectorize')
-vi.mock('../../src/init.ts', async (original) => {
+vi.mock('../../src/start.ts', async (original) => {
   const real = await original<typeof start>()
   const init = (options: start.InitOptions = {}) => {
     // Tests that bring a core bring the reproducible one; some bring no options at all.

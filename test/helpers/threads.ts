@@ -3,14 +3,14 @@
 // thread, see parts.ts.
 
 import { vi } from 'vitest'
-import type * as start from '../../src/init.ts'
+import type * as start from '../../src/start.ts'
 import './parts.ts'
 
 /** What is no object goes on as it is: it should be refused. */
 const withThreads = (options: start.InitOptions): start.InitOptions =>
   typeof options === 'object' && options !== null ? { threads: 3, ...options } : options
 
-vi.mock('../../src/init.ts', async (original) => {
+vi.mock('../../src/start.ts', async (original) => {
   const real = await original<typeof start>()
   return {
     ...real,

@@ -233,8 +233,8 @@ describe('refused', () => {
       () => losses.bce(lw.full([2], 0.5), tensor([0, 1]), { weight: lw.ones([3]) }),
       /^bce: weight has shape \[3\], expected one that broadcasts to input \[2\]/,
     ],
-    ['delta', () => losses.huber(x(), x(), { delta: 0 }), /^huber: delta is 0, expected a number > 0/],
-    ['beta', () => losses.smoothL1(x(), x(), { beta: -1 }), /^smoothL1: beta is -1, expected a number >= 0/],
+    ['delta', () => losses.huber(x(), x(), { delta: 0 }), /^huber: delta is 0, expected a finite number above 0/],
+    ['beta', () => losses.smoothL1(x(), x(), { beta: -1 }), /^smoothL1: beta is -1, expected a finite number >= 0/],
     [
       'targets of 0 and 1',
       () => losses.hinge(tensor([1, 2]), tensor([1, 0])),
@@ -260,7 +260,7 @@ describe('refused', () => {
       () => losses.cosineEmbedding(x(), x(), tensor([1])),
       /^cosineEmbedding: target has shape \[1\], expected \[2\]/,
     ],
-    ['p', () => losses.tripletMargin(x(), x(), x(), { p: 0 }), /^tripletMargin: p is 0, expected a number > 0/],
+    ['p', () => losses.tripletMargin(x(), x(), x(), { p: 0 }), /^tripletMargin: p is 0, expected a number above 0/],
     [
       'a margin',
       () => losses.marginRanking(x(), x(), x(), { margin: Number.NaN }),

@@ -121,7 +121,7 @@ describe('layerNorm', () => {
     expect(() => lw.layerNorm(x, [3], { weight: lw.ones([2]) })).toThrow(
       'layerNorm: weight has shape [2], expected [3]',
     )
-    expect(() => lw.layerNorm(x, [3], { eps: -1 })).toThrow('layerNorm: eps is -1, expected a number >= 0')
+    expect(() => lw.layerNorm(x, [3], { eps: -1 })).toThrow('layerNorm: eps is -1, expected a finite number >= 0')
     expect(() => lw.layerNorm(x, [3], { epsilon: 1 } as lw.NormOptions)).toThrow('unknown option epsilon')
   })
 })

@@ -176,7 +176,7 @@ describe('LBFGS', () => {
     const make = (options: object) => () => new optim.LBFGS(params, options)
     expect(make({ lineSearch: 'strong_wolfe' })).toThrow(/lineSearch is 'strong_wolfe', expected null or 'strongWolfe'/)
     expect(make({ maxIter: 2.5 })).toThrow(/maxIter is 2.5, expected a whole number/)
-    expect(make({ historySize: 0 })).toThrow(/historySize is 0, expected a number from 1/)
+    expect(make({ historySize: 0 })).toThrow(/historySize is 0, expected a whole number >= 1/)
     expect(make({ momentum: 0 })).toThrow(/^optim.LBFGS: unknown option momentum/)
     const [p, q] = params as [nn.Parameter, nn.Parameter]
     expect(() => new optim.LBFGS([{ params: [p] }, { params: [q] }])).toThrow(/^optim.LBFGS: got another group/)

@@ -1,26 +1,34 @@
 // Starts the core, alone or with threads: the one file that knows of both.
 
+import { anything, option, type Settled, settle, written } from './checks.ts'
 import { checkUntraced, currentEngine, Engine, setEngine } from './core/engine.ts'
 import { Memory } from './core/memory.ts'
 import { loadCore, newMemory, type WasmSource } from './core/module.ts'
-import { checkOptions, written } from './core/options.ts'
 import type { Precision } from './core/precision.ts'
 
 export interface InitOptions {
   /** Threads that share the work, from 1 to 16; 'auto': one for each core. Where there can be no others (a page that is
    *  not cross-origin isolated, an edge runtime) it is one, and threads() tells why. Results are the same, bit for bit.
    *  Default 1. */
-  threads?: number | 'auto'
+  threads?: number | 'auto' | undefined
   /** 'reproducible', the default: the same bits on every engine. 'fast': products are added without being rounded first
    *  (relaxed SIMD), 1.1 to 1.2 times as fast; results differ in their last digits from those of 'reproducible', and from
    *  engine to engine; an Error where the engine cannot. 'auto': fast where it is to be had, else reproducible.
    *  precision() tells which. */
-  precision?: Precision | 'auto'
+  precision?: Precision | 'auto' | undefined
   /** Bytes that linear memory may reach; default 2 GiB, at most 4 GiB. With threads they are reserved at once. */
-  maxMemory?: number
+  maxMemory?: number | undefined
   /** The core, kernels.wasm of this package (to be fast: kernels-relaxed.wasm), where it should not come from within the
    *  script: compiled, as bytes, as a URL to fetch, or as the response that will bring it. */
-  wasm?: WasmSource | Promise<WasmSource>
+  wasm?: WasmSource | Promise<WasmSource> | undefined
+}
+
+/** Threads and precision are looked at by what is loaded for them. */
+export const initOptions = {
+  threads: /* @__PURE__ */ option(anything, 1),
+  precision: /* @__PURE__ */ option(anything, 'reproducible'),
+  maxMemory: undefined,
+  wasm: undefined,
 }
 
 const PAGE = 65536
@@ -40,9 +48,9 @@ export interface Machine {
   /** Columns of a tile of the matrix product: 16 where the engine joins neighbouring vectors (lanewise/node), else 8. */
   readonly tileColumns: 8 | 16
   /** Nanoseconds of work that a part of a command has at least, where threads share it; default LEAST_PART_NS. */
-  readonly leastPart?: number
+  readonly leastPart?: number | undefined
   /** Whether commands outside of programs are for one thread: tests compare. */
-  readonly eagerAlone?: boolean
+  readonly eagerAlone?: boolean | undefined
 }
 
 /** What it takes to find a part, and to wait for the last of a stage, is a few tenths of this. */
@@ -60,9 +68,9 @@ export function init(options: InitOptions = {}): Promise<void> {
 
 /** init, for a machine that is known better. */
 export async function initOn(machine: Machine, options: InitOptions): Promise<void> {
-  checkOptions('init', options, ['threads', 'precision', 'maxMemory', 'wasm'])
+  const settled = settle('init', options, initOptions)
   if (!starting) {
-    const begun = start(machine, options).catch((error) => {
+    const begun = start(machine, settled).catch((error) => {
       if (starting === begun) starting = null
       throw error
     })
@@ -71,9 +79,9 @@ export async function initOn(machine: Machine, options: InitOptions): Promise<vo
   return starting
 }
 
-async function start(machine: Machine, options: InitOptions): Promise<void> {
+async function start(machine: Machine, options: Settled<InitOptions, typeof initOptions>): Promise<void> {
   const before = disposals
-  const { threads = 1, precision = 'reproducible', maxMemory = 0x80000000, wasm } = options
+  const { threads, precision, maxMemory = 0x80000000, wasm } = options
   if (!Number.isInteger(maxMemory) || maxMemory < INITIAL_PAGES * PAGE || maxMemory > 0x100000000) {
     throw new RangeError(
       `init: maxMemory is ${written(maxMemory)}, expected bytes from ${INITIAL_PAGES * PAGE} to ${0x100000000}`,
