@@ -19,29 +19,11 @@ export type {
   TripletMarginOptions,
 } from './losses/index.ts'
 export * as losses from './losses/index.ts'
+export * from './methods.ts'
 export type { AccuracyOptions, AverageOptions, Metric, MetricInput, PerplexityOptions } from './metrics/index.ts'
 export * as metrics from './metrics/index.ts'
 export * as nn from './nn/index.ts'
-export {
-  elu,
-  type GeluOptions,
-  gelu,
-  glu,
-  hardsigmoid,
-  hardswish,
-  leakyRelu,
-  mish,
-  prelu,
-  relu,
-  type SoftplusOptions,
-  selu,
-  sigmoid,
-  silu,
-  softplus,
-  tanh,
-} from './ops/activation.ts'
 export { type AttentionOptions, type RotaryOptions, rotary, scaledDotProductAttention } from './ops/attention.ts'
-export { expand } from './ops/broadcast.ts'
 export {
   type ConvOptions,
   type ConvOptions1d,
@@ -51,42 +33,12 @@ export {
   convTranspose2d,
   type Pair,
 } from './ops/conv.ts'
-export { clone, flatten, permute, reshape, to, transpose } from './ops/copy.ts'
 export { full, ones, zeros } from './ops/create.ts'
 export { dropout, dropout2d } from './ops/dropout.ts'
 export { einsum } from './ops/einsum.ts'
-export {
-  abs,
-  add,
-  clamp,
-  cos,
-  div,
-  equal,
-  erf,
-  exp,
-  floor,
-  greater,
-  greaterEqual,
-  less,
-  lessEqual,
-  log,
-  log1p,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  notEqual,
-  pow,
-  round,
-  rsqrt,
-  sign,
-  sin,
-  sqrt,
-  sub,
-  where,
-} from './ops/elementwise.ts'
-export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/gather.ts'
-export { dot, linear, matmul, outer } from './ops/gemm.ts'
+export { where } from './ops/elementwise.ts'
+export { embedding, oneHot } from './ops/gather.ts'
+export { linear } from './ops/gemm.ts'
 export type { Value } from './ops/input.ts'
 export {
   type BatchNormOptions,
@@ -97,21 +49,7 @@ export {
   type RmsNormOptions,
   rmsNorm,
 } from './ops/norm.ts'
-export {
-  cat,
-  flip,
-  pad,
-  type Range,
-  roll,
-  select,
-  slice,
-  split,
-  squeeze,
-  stack,
-  tril,
-  triu,
-  unsqueeze,
-} from './ops/part.ts'
+export { cat, stack } from './ops/part.ts'
 export {
   type AvgPool1dOptions,
   type AvgPool2dOptions,
@@ -125,31 +63,13 @@ export {
   type OutputSize,
 } from './ops/pool.ts'
 export { Generator, manualSeed, normal, uniform } from './ops/random.ts'
-export {
-  argmax,
-  argmin,
-  cosineSimilarity,
-  cumsum,
-  logSumExp,
-  max,
-  mean,
-  min,
-  norm,
-  prod,
-  type ReduceOptions,
-  std,
-  sum,
-  type VarianceOptions,
-  variance,
-} from './ops/reduce.ts'
+export { cosineSimilarity } from './ops/reduce.ts'
 export { type InterpolateOptions, interpolate, pixelShuffle } from './ops/resample.ts'
 export { bernoulli, type MultinomialOptions, multinomial, permutation, randint } from './ops/sample.ts'
-export { logSoftmax, softmax } from './ops/softmax.ts'
-export { type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts'
 export * as optim from './optim/index.ts'
 export { dispose, type InitOptions, init, precision, threads } from './start.ts'
 export { type Compiled, type CompileOptions, compile, type Input } from './tensor/compile.ts'
 export { scope } from './tensor/scope.ts'
-export { type BackwardOptions, backward, noGrad } from './tensor/tape.ts'
+export { noGrad } from './tensor/tape.ts'
 export { type NestedNumbers, Tensor, type TensorOptions, tensor } from './tensor/tensor.ts'
 export type { DType, NDArray, TypedArray } from './tensor/types.ts'

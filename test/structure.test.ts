@@ -149,7 +149,8 @@ test('each family of kernels is covered by the tests of one file', () => {
 })
 
 test('each op that is exported is used by a test of ops', () => {
-  const exported = [...readFileSync('src/index.ts', 'utf8').matchAll(/^export \{([^}]*)\} from '\.\/ops\//gm)]
+  const lists = readFileSync('src/methods.ts', 'utf8') + readFileSync('src/index.ts', 'utf8')
+  const exported = [...lists.matchAll(/^export \{([^}]*)\} from '\.\/ops\//gm)]
     .flatMap(([, list]) => (list as string).split(','))
     .map((name) => name.trim())
     .filter((name) => name !== '' && !name.startsWith('type ') && name !== 'Generator')
