@@ -1,8 +1,9 @@
 // What is around optimizers: clipping, accumulation, averages of weights, groups, state dicts.
 
 import { beforeAll, describe, expect, test } from 'vitest'
-import { compile, init, losses, manualSeed, nn, optim, type Tensor, tensor } from '../src/index.ts'
+import { compile, init, losses, manualSeed, mul, nn, optim, sum, type Tensor, tensor } from '../src/index.ts'
 import { numbers } from './helpers/check.ts'
+import { both, length, odd, sizes, some } from './helpers/drawn.ts'
 import { covers } from './helpers/guard.ts'
 
 beforeAll(() => init())
@@ -185,3 +186,35 @@ test('flags and betas read as in PyTorch; what does not fit a state dict is name
   )
   expect(optimizer.stateDict()).toEqual({ state, paramGroups })
 })
+
+describe('optimizers', () => {
+  test.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33])('update %i parameters and nothing around them', (n) => {
+    for (const make of [
+      (p: Tensor) => new optim.SGD([p], { lr: 0.1, momentum: 0.9 }),
+      (p: Tensor) => new optim.Adam([p]),
+      (p: Tensor) => new optim.AdamW([p]),
+      (p: Tensor) => new optim.Lion([p]),
+    ]) {
+      const start = numbers(n, 3)
+      const p = tensor(start, { requiresGrad: true })
+      const optimizer = make(p)
+      optimizer.minimize(sum(mul(p, 3)))
+      expect(p.data()).toHaveLength(n)
+      for (const [i, x] of p.data().entries()) expect(x).toBeLessThan(start[i] as number)
+      optimizer.dispose()
+    }
+  })
+})
+
+test('parts of what is done to all parameters give the bits of the whole', () =>
+  sizes([length, odd], (n, m) => {
+    const parameters = [[n, m], [m], [30, 31]].map((shape) => new nn.Parameter(some(shape).detach()))
+    const average = new optim.ExponentialMovingAverage(parameters)
+    for (let step = 0; step < 2; step++) {
+      for (const p of parameters) both(p.mul(p))
+      optim.clipGradNorm(parameters, 0.1)
+      optim.clipGradValue(parameters, 0.01)
+      average.update()
+    }
+    average.dispose()
+  }))

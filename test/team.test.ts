@@ -1,5 +1,5 @@
 // Threads: how many run and why, what becomes of a step whose thread dies, and that ending leaves nothing. That parts
-// compute the bits of the whole: `npm run test:threads` and threads.test.ts.
+// compute the bits of the whole: `npm run test:threads` and the tests of each op.
 
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'

@@ -6,6 +6,8 @@ import type { Command } from '../../src/core/command.ts'
 import { families as kernels } from '../../src/core/commands.ts'
 import { Engine } from '../../src/core/engine.ts'
 import { Memory } from '../../src/core/memory.ts'
+import { rules } from '../../src/threads/rules.ts'
+import { cut } from './parts.ts'
 
 const BAND = 64
 /** A quiet NaN that no computation gives. */
@@ -60,11 +62,21 @@ Engine.prototype.runNow = function (command: Command) {
   runNow.call(this, command)
 }
 
-/** Says that the tests of this file run every kernel of these families (files of assembly/kernels), and fails
- *  the file when they do not. test/structure.test.ts asks that each family is covered by one file. */
+/** Says that the tests of this file run every kernel of these families (files of assembly/kernels), in 2, 3 and 7 parts
+ *  too where threads have a rule for it, and fails the file when they do not. test/structure.test.ts asks that each
+ *  family is covered by one file. */
 export function covers(...families: string[]): void {
   afterAll(() => {
-    const idle = families.flatMap((family) => (kernels[family] ?? [`no family ${family}`]).filter((k) => !ran.has(k)))
+    const own = families.flatMap((family) => kernels[family] ?? [`no family ${family}`])
+    const idle = own.filter((kernel) => !ran.has(kernel))
     expect(idle, 'kernels that no test of this file ran').toEqual([])
+    // stridedWrite is never cut; its rule tells what it touches.
+    const whole = own.filter(
+      (kernel) =>
+        typeof rules[kernel] === 'function' &&
+        kernel !== 'stridedWrite' &&
+        ![2, 3, 7].every((parts) => cut.get(kernel)?.has(parts)),
+    )
+    expect(whole, 'kernels that no test of this file cut into 2, 3 and 7 parts').toEqual([])
   })
 }

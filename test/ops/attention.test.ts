@@ -9,6 +9,7 @@ import {
   tensor,
 } from '../../src/index.ts'
 import { check, numbers } from '../helpers/check.ts'
+import { both, few, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { ref, size } from '../reference/array.ts'
 import * as reference from '../reference/attention.ts'
@@ -268,3 +269,13 @@ test('a query that sees no key gives 0 and has gradient 0, also with a mask that
   expect(learned!.dx).toEqual(plain!.dx)
   for (const d of (learned!.dmask as number[][]).flat()) expect(Math.abs(d)).toBe(0)
 })
+
+test('parts give the bits of the whole', () =>
+  sizes([few, odd, odd, fc.boolean()], (n, t, d, one) => {
+    for (const dropout of [0, 0.3]) {
+      const x = () => some(one ? [1, n, t, d] : [n, 2, t, d])
+      both(lw.scaledDotProductAttention(x(), x(), x(), { dropout, isCausal: t > 4 }))
+    }
+    const angles = () => some([t, d]).detach()
+    both(lw.rotary(some([n, t, 2 * d]), angles(), angles()))
+  }))

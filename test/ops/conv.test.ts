@@ -4,6 +4,7 @@ import { ROWS } from '../../src/core/commands.ts'
 import * as lw from '../../src/index.ts'
 import { type ConvOptions, nn } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
+import { few, odd, both as run, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { type Ref, ref } from '../reference/array.ts'
 import * as reference from '../reference/conv.ts'
@@ -273,3 +274,8 @@ describe('errors', () => {
     expect(() => new nn.Conv1d(3, 4, [3, 3] as never)).toThrow(/kernelSize is \[3, 3\]/)
   })
 })
+
+test('parts give the bits of the whole', () =>
+  sizes([few, odd, odd], (n, c, s) => {
+    run(lw.conv2d(some([n, 12 + c, s + 3, s + 2]), some([c, 12 + c, 3, 3]), some([c]), { padding: 1 }))
+  }))

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { tensor } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
+import { both, length, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { mul } from '../reference/ops.ts'
 
@@ -84,3 +85,5 @@ describe('dropout', () => {
     expect(() => lw.dropout2d(lw.ones([2, 3]))).toThrow('dropout2d: x has shape [2, 3], expected [batch, channels,')
   })
 })
+
+test('parts give the bits of the whole', () => sizes([length], (n) => both(lw.dropout(some([n]), 0.3))))

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { tensor } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
+import { both, classes, few, length, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import * as reference from '../reference/gather.ts'
 
@@ -212,3 +213,15 @@ describe('oneHot', () => {
     expect(() => lw.oneHot(tensor(Int32Array.of(0)), 1.5)).toThrow('classes is 1.5')
   })
 })
+
+test('parts give the bits of the whole', () =>
+  sizes([few, odd, odd], (n, m, k) => {
+    both(lw.embedding(classes([n], m), some([m, k])))
+    both(lw.gather(some([n, m, k]), 1, classes([n, m, k], m)))
+    lw.oneHot(classes([n], m), m)
+  }))
+
+test('parts of oneHot give the bits of the whole', () =>
+  sizes([length, odd], (n, k) => {
+    lw.oneHot(classes([n], k), k)
+  }))

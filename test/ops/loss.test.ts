@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { losses, type Tensor, tensor } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
+import { both, classes, few, length, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import type { Ref } from '../reference/array.ts'
 import * as reference from '../reference/loss.ts'
@@ -269,3 +270,21 @@ describe('refused', () => {
   ]
   test.each(cases)('%s', (_, run, message) => expect(run).toThrow(message))
 })
+
+test('parts give the bits of the whole', () =>
+  sizes([length, few, odd], (n, rows, k) => {
+    const target = some([n], 0.1, 0.9).detach()
+    for (const loss of [losses.mse, losses.mae, losses.huber, losses.bce, losses.bceWithLogits]) {
+      for (const reduction of ['none', 'mean'] as const) both(loss(some([n], 0.1, 0.9), target, { reduction }))
+    }
+    for (const smoothing of [0, 0.1])
+      for (const reduction of ['none', 'mean'] as const) {
+        const options = { reduction, labelSmoothing: smoothing }
+        both(losses.crossEntropy(some([rows, k]), classes([rows], k), options))
+        both(losses.crossEntropy(some([rows, k]), some([rows, k], 0.1, 0.9).detach(), options))
+        both(losses.nll(some([rows, k, 3]), classes([rows, 3], k), { reduction, weight: some([k]).detach() }))
+      }
+    const signs = lw.sign(some([n])).detach()
+    losses.hinge(some([n]), signs)
+    losses.poissonNll(some([n]), signs)
+  }))

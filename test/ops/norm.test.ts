@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { tensor } from '../../src/index.ts'
 import { check, expectClose, numbers } from '../helpers/check.ts'
+import { both, few, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { ref, size } from '../reference/array.ts'
 import * as reference from '../reference/norm.ts'
@@ -291,3 +293,30 @@ describe('batchNorm', () => {
     expect([runningMean.tolist(), runningVar.tolist(), batchesTracked.item()]).toEqual([[0, 0, 0], [1, 1, 1], 0])
   })
 })
+
+test('parts of norms give the bits of the whole', () =>
+  sizes([few, odd, odd, fc.boolean()], (n, c, s, learned) => {
+    const affine = (d: number) => (learned ? { weight: some([d]), bias: some([d]) } : {})
+    both(lw.layerNorm(some([64 * n, c]), [c], affine(c)))
+    both(lw.rmsNorm(some([n, c]), [c]))
+    both(lw.groupNorm(some([n, 2 * c, s]), 2, affine(2 * c)))
+    both(lw.groupNorm(some([64 * n - s, 2 * c]), 2, affine(2 * c)))
+  }))
+
+test('parts of norms over a batch give the bits of the whole', () =>
+  sizes([few, odd, odd, fc.boolean()], (n, c, s, average) => {
+    // Sixteen channels at a time where each has one element of a sample.
+    for (const shape of [
+      [n, 7 + c, s + 1],
+      [n, 112 + c],
+    ]) {
+      const of = (low: number, high: number) => some([shape[1] as number], low, high)
+      const state = () => ({ runningMean: of(-1, 1).detach(), runningVar: of(0.5, 2).detach() })
+      const counted = { batchesTracked: tensor(Int32Array.of(3)), momentum: average ? null : 0.25 }
+      both(lw.batchNorm(some(shape), { training: true, ...state(), ...counted, weight: of(-1, 1), bias: of(-1, 1) }))
+      both(lw.batchNorm(some(shape), { training: true }))
+      both(lw.batchNorm(some(shape), { ...state(), weight: of(-1, 1), bias: of(-1, 1) }))
+      both(lw.batchNorm(some(shape), state()))
+      expect(counted.batchesTracked.item()).toBe(4)
+    }
+  }))

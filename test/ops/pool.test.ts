@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { type AvgPool2dOptions, type MaxPool2dOptions, nn } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
+import { few, odd, both as run, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { type Ref, ref } from '../reference/array.ts'
 import * as reference from '../reference/pool.ts'
@@ -216,3 +217,11 @@ test('errors name what came and what was expected', () => {
   expect(() => new nn.AvgPool1d(2, { stride: 0 })).toThrow(/nn.AvgPool1d: stride is 0/)
   expect(String(new nn.MaxPool2d(3, { stride: 2, padding: 1 }))).toBe('MaxPool2d(kernelSize=3, stride=2, padding=1)')
 })
+
+test('parts give the bits of the whole', () =>
+  sizes([few, odd, odd], (n, c, s) => {
+    for (const options of [{ kernelSize: 2 }, { kernelSize: 3, stride: 2, padding: 1 }]) {
+      run(lw.maxPool2d(some([n, c, s + 3, s + 2]), options))
+      run(lw.avgPool2d(some([n, c, s + 3, s + 2]), options))
+    }
+  }))

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import * as core from '../../src/core/commands.ts'
 import { Engine } from '../../src/core/engine.ts'
@@ -5,6 +6,7 @@ import * as lw from '../../src/index.ts'
 import { add, nn, sum, type Tensor } from '../../src/index.ts'
 import { recurrent } from '../../src/ops/recurrent.ts'
 import { check } from '../helpers/check.ts'
+import { both, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { build, get, type Ref } from '../reference/array.ts'
 import * as reference from '../reference/recurrent.ts'
@@ -205,4 +207,47 @@ test.each(
   spy.mockRestore()
   expect(parts).toBe(4)
   expect(split).toEqual(whole)
+})
+
+describe('parts give the bits of the whole', () => {
+  /** All that a layer gives, in one row, so that every gradient differs. */
+  const joined = (...all: Tensor[]) => both(lw.cat(all.map((y) => y.flatten(0))))
+  const run = (batch: number, H: number, steps: number, numLayers: number, started: boolean, bias: boolean) => {
+    const start = () => (started ? some([2 * numLayers, batch, H]) : undefined)
+    for (const batchFirst of [false, true]) {
+      const x = () => some(batchFirst ? [batch, steps, 3] : [steps, batch, 3])
+      const options = { numLayers, bias, batchFirst, bidirectional: true }
+      for (const nonlinearity of ['tanh', 'relu'] as const) {
+        const { output, hidden } = new nn.RNN(3, H, { nonlinearity, ...options }).forward(x(), start())
+        joined(output, hidden)
+      }
+      const gru = new nn.GRU(3, H, options).forward(x(), start())
+      joined(gru.output, gru.hidden)
+      const lstm = new nn.LSTM(3, H, options)
+      const [hidden, cell] = [start(), start()]
+      const made = lstm.forward(x(), hidden && cell ? { hidden, cell } : {})
+      joined(made.output, made.hidden, made.cell)
+      // Nothing comes back through the cell.
+      joined(lstm.forward(x()).output)
+    }
+  }
+  test('a layer in both directions', () => {
+    const widths = fc.integer({ min: 1, max: 13 })
+    const steps = fc.integer({ min: 2, max: 4 })
+    sizes([fc.integer({ min: 25, max: 34 }), widths, steps, fc.constant(1), fc.boolean(), fc.boolean()], run)
+  })
+  // One call of the inner product takes 256.
+  test('two layers, more sequences than share a call', () => {
+    lw.scope(() => {
+      run(259, 2, 2, 2, true, true)
+      return null
+    })
+  })
+  test('cells', () =>
+    sizes([fc.integer({ min: 49, max: 66 }), odd], (batch, H) => {
+      joined(new nn.RNNCell(3, H).forward(some([batch, 3]), some([batch, H])))
+      joined(new nn.GRUCell(3, H).forward(some([batch, 3]), some([batch, H])))
+      const { hidden, cell } = new nn.LSTMCell(3, H).forward(some([batch, 3]), { hidden: some([batch, H]) })
+      joined(hidden, cell)
+    }))
 })

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { type InterpolateOptions, nn } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
+import { both, few, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import type { Ref } from '../reference/array.ts'
 import * as reference from '../reference/resample.ts'
@@ -105,3 +106,9 @@ test('bilinear with a factor that keeps a size keeps the elements, as in PyTorch
   ])
   expect(lw.interpolate(x, { scaleFactor: 1.1, mode: 'bilinear' }).tolist()).toEqual(x.tolist())
 })
+
+test('parts give the bits of the whole', () =>
+  sizes([few, odd, odd], (n, c, s) => {
+    for (const mode of ['nearest', 'bilinear'] as const)
+      both(lw.interpolate(some([n, c, s + 1, s]), { scaleFactor: 2, mode }))
+  }))

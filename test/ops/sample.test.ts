@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { tensor } from '../../src/index.ts'
+import { length, sizes } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 
 beforeAll(() => lw.init())
@@ -129,3 +130,9 @@ describe('sizes and refusals', () => {
     expect(() => lw.multinomial(tensor([1, 0, 2]), 3)).toThrow('has too few above 0, expected at least 3')
   })
 })
+
+test('parts of draws give the bits of the whole', () =>
+  sizes([length], (n) => {
+    lw.bernoulli(lw.full([n], 0.3))
+    lw.randint([n], 0, 100)
+  }))

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { tensor } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
+import { few, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { ref } from '../reference/array.ts'
 import * as reference from '../reference/sort.ts'
@@ -96,3 +97,10 @@ describe('sort and topk', () => {
     expect(() => x.sort({ axis: -3 })).toThrow('sort: axis is -3')
   })
 })
+
+test('parts give the bits of the whole', () =>
+  sizes([few, odd, odd], (n, m, k) => {
+    const x = () => some([n, m, k], 0.5, 1.5)
+    lw.sort(x(), { axis: 1 })
+    lw.topk(x(), 1, { axis: 1 })
+  }))

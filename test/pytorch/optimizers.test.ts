@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { compile, init, losses, nn, optim, type Tensor, tensor } from '../../src/index.ts'
 import { readSafetensors, writeSafetensors } from '../../src/io/index.ts'
+import { both, length, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import {
   type Arrays,
@@ -155,4 +156,16 @@ describe.each(cases)('%s', (name, make, { bound = 16, ...how } = {}) => {
     expect(run(true, true)).toEqual(whole)
     expect(run(true, false)).toEqual(whole)
   })
+
+  test('parts give the bits of the whole', () =>
+    sizes([length, odd], (n, m) => {
+      const shapes = name.startsWith('Muon') ? [[n, m]] : [[n, m], [m], [30, 31]]
+      const parameters = shapes.map((shape) => new nn.Parameter(some(shape).detach()))
+      const optimizer = make(parameters)
+      for (let step = 0; step < 2; step++) {
+        for (const p of parameters) both(p.mul(p))
+        optimizer.step()
+      }
+      optimizer.dispose()
+    }))
 })

@@ -44,3 +44,15 @@ export function broadcast(a: readonly number[], b: readonly number[]): number[] 
     return x === 1 ? y : x
   })
 }
+
+/** A function of one element, of a whole array. */
+export const map =
+  (f: (x: number) => number) =>
+  (a: Ref): Ref =>
+    ref(a.shape, a.data.map(f))
+
+/** A function of two elements, of arrays that broadcast. */
+export const zip =
+  (f: (x: number, y: number) => number) =>
+  (a: Ref, b: Ref): Ref =>
+    build(broadcast(a.shape, b.shape), (at) => f(get(a, at), get(b, at)))

@@ -1,26 +1,16 @@
 // Every op of src/ops in f64, by its definition.
 
-import { broadcast, build, coordinates, get, type Ref, ref, size } from './array.ts'
-
-const map = (f: (x: number) => number) => (a: Ref) => ref(a.shape, a.data.map(f))
-const zip = (f: (x: number, y: number) => number) => (a: Ref, b: Ref) =>
-  build(broadcast(a.shape, b.shape), (at) => f(get(a, at), get(b, at)))
+import { broadcast, build, coordinates, get, map, type Ref, ref, size, zip } from './array.ts'
 
 export const add = zip((x, y) => x + y)
 export const sub = zip((x, y) => x - y)
 export const mul = zip((x, y) => x * y)
 export const div = zip((x, y) => x / y)
 export const neg = map((x) => -x)
-export const abs = map(Math.abs)
-export const sign = map(Math.sign)
 export const exp = map(Math.exp)
 export const log = map(Math.log)
 export const sqrt = map(Math.sqrt)
 export const rsqrt = map((x) => 1 / Math.sqrt(x))
-export const log1p = map(Math.log1p)
-export const sin = map(Math.sin)
-export const cos = map(Math.cos)
-export const floor = map(Math.floor)
 export const round = map((x) => {
   const below = Math.floor(x)
   const rest = x - below
@@ -43,27 +33,14 @@ export const erfOf = (x: number): number => {
   return Math.sign(x) * (1 - Math.exp(-t * t) / (fraction * Math.sqrt(Math.PI)))
 }
 export const erf = map(erfOf)
-export const minimum = zip(Math.min)
-export const maximum = zip(Math.max)
-export const pow = zip((x, y) => x ** y)
-export const equal = zip((x, y) => Number(x === y))
-export const notEqual = zip((x, y) => Number(x !== y))
-export const less = zip((x, y) => Number(x < y))
-export const lessEqual = zip((x, y) => Number(x <= y))
 export const greater = zip((x, y) => Number(x > y))
-export const greaterEqual = zip((x, y) => Number(x >= y))
 export const clamp = (a: Ref, min: number, max: number): Ref => map((x) => Math.min(Math.max(x, min), max))(a)
 export const where = (c: Ref, a: Ref, b: Ref): Ref =>
   build(broadcast(c.shape, broadcast(a.shape, b.shape)), (at) => (get(c, at) !== 0 ? get(a, at) : get(b, at)))
 export const relu = map((x) => Math.max(x, 0))
-export const tanh = map(Math.tanh)
-export const sigmoid = map((x) => 1 / (1 + Math.exp(-x)))
 export const leakyRelu = (slope: number) => map((x) => (x > 0 ? x : slope * x))
 export const elu = (alpha: number, scale = 1) => map((x) => scale * (x > 0 ? x : alpha * Math.expm1(x)))
 export const gelu = map((x) => (x / 2) * (1 + erfOf(x / Math.SQRT2)))
-export const geluTanh = map((x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))))
-export const silu = map((x) => x / (1 + Math.exp(-x)))
-export const mish = map((x) => x * Math.tanh(Math.log1p(Math.exp(x))))
 export const hardsigmoid = map((x) => Math.min(Math.max(x + 3, 0), 6) / 6)
 export const hardswish = map((x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6)
 export const softplus = (beta: number, threshold: number) =>
