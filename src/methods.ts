@@ -30,6 +30,7 @@ export {
   equal,
   erf,
   exp,
+  expm1,
   floor,
   greater,
   greaterEqual,

@@ -1,18 +1,19 @@
 // One function of one element, and of two with broadcasting.
 
 import { In, Ints, Out } from '../abi'
-import { erf as erfOf, log as logOf, log1p as log1pOf, sinOrCos } from '../math'
+import { erf as erfOf, exp as expOf, expm1Of, log as logOf, log1p as log1pOf, sinOrCos } from '../math'
 import { at, storeLanes } from '../simd'
 import { offsetOf, runsOf } from './copy'
 import { expShifted } from './softmax'
 
-enum Unary { neg, abs, sign, log, log1p, sqrt, rsqrt, sin, cos, erf, floor, round }
+enum Unary { neg, abs, sign, expm1, log, log1p, sqrt, rsqrt, sin, cos, erf, floor, round }
 
 // @ts-ignore: decorator
 @inline
 function apply1(op: i32, x: v128): v128 {
   if (op == Unary.neg) return f32x4.neg(x)
   if (op == Unary.abs) return f32x4.abs(x)
+  if (op == Unary.expm1) return expm1At(x)
   if (op == Unary.log) return logOf(x)
   if (op == Unary.log1p) return log1pOf(x)
   if (op == Unary.sin) return sinOrCos(x, 0)
@@ -26,6 +27,15 @@ function apply1(op: i32, x: v128): v128 {
   const one = f32x4.splat(1)
   const sign = f32x4.sub(v128.and(one, f32x4.gt(x, zero)), v128.and(one, f32x4.lt(x, zero)))
   return v128.bitselect(sign, x, f32x4.eq(x, x))
+}
+
+/** e^x - 1. In ln 2 / 2 < x <= ln 2, where the polynomial ends and e^x - 1 cancels, t (t + 2) with t = e^(x/2) - 1.
+ *  Max error 2.24 ULP (every 101st input); -0 for -0. */
+function expm1At(x: v128): v128 {
+  const t = expm1Of(f32x4.mul(x, f32x4.splat(0.5)), x)
+  const middle = v128.and(f32x4.gt(x, f32x4.splat(0.34657359)), f32x4.le(x, f32x4.splat(0.69314718)))
+  const y = v128.bitselect(f32x4.mul(t, f32x4.add(t, f32x4.splat(2))), expm1Of(x, expOf(x)), middle)
+  return v128.bitselect(x, y, f32x4.eq(x, f32x4.splat(0)))
 }
 
 // @ts-ignore: decorator
@@ -54,6 +64,11 @@ export function sign(out: Out, x: In, n: i32): void {
 /** out = e^x.  out, x: [n]. */
 export function exp(out: Out, x: In, n: i32): void {
   expShifted(out, x, 0, n)
+}
+
+/** out = e^x - 1, exact to a few units also near 0.  out, x: [n]. */
+export function expm1(out: Out, x: In, n: i32): void {
+  unary(Unary.expm1, out, x, n)
 }
 
 /** out = ln x; -Infinity at 0, NaN below.  out, x: [n]. */

@@ -77,6 +77,9 @@ export const sign = (x: Value): Tensor => unary('sign', core.sign, x, (dy) => mu
 /** e^x. */
 export const exp = (x: Value): Tensor => unary('exp', core.exp, x, (dy, _, out) => mul(dy, out))
 
+/** e^x - 1, exact also near 0. torch.expm1. */
+export const expm1 = (x: Value): Tensor => unary('expm1', core.expm1, x, (dy, _, out) => mul(dy, add(out, 1)))
+
 /** Natural logarithm; -Infinity at 0, NaN below. */
 export const log = (x: Value): Tensor => unary('log', core.log, x, (dy, a) => div(dy, a))
 

@@ -242,7 +242,7 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   dropoutBackward: each(0.6, () => ({ kept: 1 / 16 })),
 
   ...{ neg: unary, abs: unary, sign: unary, sqrt: unary, rsqrt: unary, floor: unary, round: unary },
-  ...{ exp: curve, log: curve, log1p: curve, sin: curve, cos: curve, erf: curve },
+  ...{ exp: curve, expm1: curve, log: curve, log1p: curve, sin: curve, cos: curve, erf: curve },
   ...{ add: arithmetic, sub: arithmetic, mul: arithmetic, div: arithmetic, minimum: arithmetic, maximum: arithmetic },
   ...{ equal: arithmetic, notEqual: arithmetic, less: arithmetic, lessEqual: arithmetic, greater: arithmetic },
   ...{ greaterEqual: arithmetic, pow: strided(12, ['a', 'b'], ['out']) },

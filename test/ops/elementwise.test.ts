@@ -48,6 +48,7 @@ const unary: [string, Unary, (x: Ref) => Ref, { range?: [number, number]; tolera
   ['abs', lw.abs, map(Math.abs)],
   ['sign', lw.sign, map(Math.sign)],
   ['exp', lw.exp, reference.exp, { range: [-20, 20] }],
+  ['expm1', lw.expm1, map(Math.expm1), { range: [-10, 10] }],
   ['log', lw.log, reference.log, { range: [0.01, 20], tolerance: { absolute: 1 } }],
   ['sqrt', lw.sqrt, reference.sqrt, { range: [0.01, 20] }],
   ['rsqrt', lw.rsqrt, reference.rsqrt, { range: [0.01, 20] }],
