@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { zlibAsync } from '@gfx/zopfli'
 import type { BuildOptions, Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
@@ -45,6 +44,8 @@ const modules: BuildOptions = {
     },
     formats: ['es'],
   },
+  // scripts/build.mjs removes what was there, the page's file for the page alone.
+  emptyOutDir: false,
   sourcemap: true,
   minify: false,
   rolldownOptions: {
@@ -81,12 +82,10 @@ const deflatedKernels: Plugin = {
   name: 'deflated-kernels',
   // Before Vite takes the file for an asset.
   enforce: 'pre',
-  // Zopfli looks for two seconds, and saves every page two of 30 KB.
-  async load(id) {
-    if (!id.endsWith('.wasm?deflated')) return null
-    const deflated = await zlibAsync(readFileSync(id.replace(/\?.*/, '')), {})
-    return `export default ${JSON.stringify(Buffer.from(deflated).toString('base64'))}`
-  },
+  load: (id) =>
+    id.endsWith('.wasm?deflated')
+      ? `export default ${JSON.stringify(readFileSync(id.replace('?deflated', '.base64'), 'utf8'))}`
+      : null,
 }
 
 /** Vite would bundle a worker into the file that starts it; whoever bundles the package shall find the address. */
@@ -194,6 +193,8 @@ export default defineConfig(({ mode }) => ({
     ],
     // For a machine with other work to do: no test measures time.
     testTimeout: 30_000,
+    // Vitest leaves one core to itself, which on two is half the machine, and has nothing to do there.
+    maxWorkers: '100%',
     setupFiles: /wide|fast/.test(mode)
       ? ['test/helpers/modes.ts']
       : mode === 'threads'
