@@ -7,11 +7,10 @@ import { families as kernels } from '../../src/core/commands.ts'
 import { Engine } from '../../src/core/engine.ts'
 import { Memory } from '../../src/core/memory.ts'
 import { rules } from '../../src/threads/rules.ts'
+import { fillCanary, isCanary } from './canary.ts'
 import { cut } from './parts.ts'
 
 const BAND = 64
-/** A quiet NaN that no computation gives. */
-const CANARY = 0x7fc0dead
 
 const guarded = new Map<Memory, Map<number, { bytes: number; owner: string }>>()
 const { allocate, free } = Memory.prototype
@@ -19,7 +18,7 @@ const { allocate, free } = Memory.prototype
 Memory.prototype.allocate = function (bytes, owner) {
   const padded = Math.ceil(bytes / BAND) * BAND
   const base = allocate.call(this, padded + 2 * BAND, owner)
-  this.i32.fill(CANARY, base >> 2, (base + padded + 2 * BAND) >> 2)
+  fillCanary(this, base, base + padded + 2 * BAND)
   const blocks = guarded.get(this) ?? new Map()
   guarded.set(this, blocks.set(base + BAND, { bytes, owner }))
   return base + BAND
@@ -36,13 +35,9 @@ function checkBlock(memory: Memory, address: number): void {
   if (!block) throw new Error(`guard: no block at ${address}`)
   const { bytes, owner } = block
   const end = address + Math.ceil(bytes / BAND) * BAND
-  const canary = new Uint8Array(new Int32Array([CANARY]).buffer)
-  const intact = (from: number, to: number): boolean => {
-    for (let at = from; at < to; at++) if (memory.u8[at] !== canary[at % 4]) return false
-    return true
-  }
-  if (!intact(address - BAND, address)) throw new Error(`guard: bytes before a block of ${owner} were written`)
-  if (!intact(address + bytes, end + BAND))
+  if (!isCanary(memory, address - BAND, address))
+    throw new Error(`guard: bytes before a block of ${owner} were written`)
+  if (!isCanary(memory, address + bytes, end + BAND))
     throw new Error(`guard: bytes after a block of ${owner} (${bytes} bytes) were written`)
 }
 

@@ -6,11 +6,10 @@ import { type Command, operands, writes } from '../../src/core/command.ts'
 import { Engine } from '../../src/core/engine.ts'
 import { type Operand, resolve, Storage } from '../../src/core/storage.ts'
 import { partsOf } from '../../src/threads/stages.ts'
+import { fillCanary, isCanary } from './canary.ts'
 
 /** Kernels that were cut, and into how many parts. */
 export const cut = new Map<string, Set<number>>()
-
-const POISON = new Uint8Array(Int32Array.of(0x7fc0dead).buffer)
 
 interface Bytes {
   readonly from: number
@@ -51,29 +50,19 @@ function attempt(engine: Engine, command: Command): Error | null {
 
 /** The part, while what it should not need is poisoned. */
 function runApart(engine: Engine, command: Command, whole: readonly Bytes[]): Error | null {
-  const { u8 } = engine.memory
+  const { memory } = engine
   const others = outside(
     whole,
     operands(command).map(({ operand }) => bytesOf(operand)),
   )
-  const saved = others.map(({ from, to }) => u8.slice(from, to))
-  const poison = ({ from, to }: Bytes, write: (at: number, value: number) => void) => {
-    for (let at = from; at < to; at++) write(at, POISON[at % 4] as number)
-  }
-  for (const bytes of others)
-    poison(bytes, (at, value) => {
-      u8[at] = value
-    })
+  const saved = others.map(({ from, to }) => memory.u8.slice(from, to))
+  for (const { from, to } of others) fillCanary(memory, from, to)
   const error = attempt(engine, command)
-  let spilt = -1
-  for (const bytes of others)
-    poison(bytes, (at, value) => {
-      if (u8[at] !== value) spilt = at
-    })
+  const kept = others.every(({ from, to }) => isCanary(memory, from, to))
   others.forEach(({ from }, i) => {
-    u8.set(saved[i] as Uint8Array, from)
+    memory.u8.set(saved[i] as Uint8Array, from)
   })
-  if (spilt >= 0) throw new Error(`${command.kernel.name}: a part wrote to bytes that it does not name`)
+  if (!kept) throw new Error(`${command.kernel.name}: a part wrote to bytes that it does not name`)
   return error
 }
 

@@ -14,10 +14,11 @@ export const ref = (shape: readonly number[], data: ArrayLike<number>): Ref => (
 
 /** Row-major coordinates of element i. */
 export function coordinates(shape: readonly number[], i: number): number[] {
-  const at: number[] = []
+  const at = new Array<number>(shape.length)
   for (let d = shape.length - 1, rest = i; d >= 0; d--) {
-    at.unshift(rest % (shape[d] as number))
-    rest = Math.floor(rest / (shape[d] as number))
+    const n = shape[d] as number
+    at[d] = rest % n
+    rest = Math.floor(rest / n)
   }
   return at
 }
@@ -28,11 +29,11 @@ export function position(shape: readonly number[], at: readonly number[]): numbe
   return shape.reduce((p, n, d) => p * n + (n === 1 ? 0 : (at[d + lead] as number)), 0)
 }
 
-export const build = (shape: readonly number[], value: (at: number[], i: number) => number): Ref =>
-  ref(
-    shape,
-    Float64Array.from({ length: size(shape) }, (_, i) => value(coordinates(shape, i), i)),
-  )
+export function build(shape: readonly number[], value: (at: number[], i: number) => number): Ref {
+  const data = new Float64Array(size(shape))
+  for (let i = 0; i < data.length; i++) data[i] = value(coordinates(shape, i), i)
+  return { shape, data }
+}
 
 export const get = (a: Ref, at: readonly number[]): number => a.data[position(a.shape, at)] as number
 

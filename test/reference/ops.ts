@@ -1,6 +1,6 @@
 // Every op of src/ops in f64, by its definition.
 
-import { broadcast, build, coordinates, get, map, type Ref, ref, size, zip } from './array.ts'
+import { broadcast, build, coordinates, get, map, position, type Ref, ref, size, zip } from './array.ts'
 
 export const add = zip((x, y) => x + y)
 export const sub = zip((x, y) => x - y)
@@ -131,8 +131,10 @@ export function matmul(a: Ref, b: Ref): Ref {
   return build([...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n], (at) => {
     const lead = at.slice(0, -2)
     const [i, j] = at.slice(-2) as [number, number]
+    const row = position(a.shape, [...lead, i, 0])
+    const column = position(b.shape, [...lead, 0, j])
     let dot = 0
-    for (let p = 0; p < k; p++) dot += get(a, [...lead, i, p]) * get(b, [...lead, p, j])
+    for (let p = 0; p < k; p++) dot += (a.data[row + p] as number) * (b.data[column + p * n] as number)
     return dot
   })
 }
