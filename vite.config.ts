@@ -129,18 +129,19 @@ const entries: Plugin = {
   },
 }
 
-/** The libraries inside of the package, with their licences, as those ask. */
+/** The libraries inside of the package, with their licences, as those ask. AssemblyScript's is in the core (NOTICE). */
 const licences: Plugin = {
   name: 'licences',
   generateBundle(_, bundle) {
     const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? Object.keys(file.modules) : []))
-    const names = [...new Set(modules.flatMap((id) => packageOf(id) ?? []))].sort()
+    const names = [...new Set(['assemblyscript', ...modules.flatMap((id) => packageOf(id) ?? [])])].sort()
     const parts = names.map((name) => {
       const folder = resolve(root, 'node_modules', name)
       const { version, license } = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8'))
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
-      if (!file) throw new Error(`${name} has no licence file`)
-      return `## ${name} ${version} (${license})\n\n${readFileSync(resolve(folder, file), 'utf8').trim()}\n`
+      const files = readdirSync(folder).filter((entry) => /^(licen[cs]e|notice)/i.test(entry))
+      if (!files.some((file) => /^licen[cs]e/i.test(file))) throw new Error(`${name} has no licence file`)
+      const texts = files.map((file) => `${readFileSync(resolve(folder, file), 'utf8').trim()}\n`)
+      return `## ${name} ${version} (${license})\n\n${texts.join('\n')}`
     })
     const source = `# Libraries inside of this package\n\n${parts.join('\n')}`
     this.emitFile({ type: 'asset', fileName: 'THIRD_PARTY.md', source })

@@ -1,9 +1,11 @@
-// npm run size: what travels to whom, in bytes; exit 1 where something is over its budget.
+// npm run size: what travels to whom, in bytes; exit 1 where something is over its budget. With --write the table goes into
+// docs/runtimes.md.
 
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { build } from 'vite'
+import { writeTable } from './table.mjs'
 
 const KB = 1024
 
@@ -95,7 +97,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     ['page', 'a page that trains an MLP: HTML, script, wasm', [page('html'), ...(await loaded(page('js')))]],
   ]
   const kb = (bytes) => (bytes / KB).toFixed(1)
-  console.log('| KB | raw | gzip | brotli | budget |\n|---|---|---|---|---|')
+  const lines = ['| KB | raw | gzip | brotli | budget |', '|---|---|---|---|---|']
   let over = 0
   for (const [name, what, contents] of measured) {
     // Each travels by itself.
@@ -111,7 +113,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const limits = budget
       .map(([kind, limit]) => `${limit / KB} ${kind}${sizes[kind] > limit ? ', OVER' : ''}`)
       .join(', ')
-    console.log(`| ${what} | ${kb(sizes.raw)} | ${kb(sizes.gzip)} | ${kb(sizes.brotli)} | ${limits} |`)
+    lines.push(`| ${what} | ${kb(sizes.raw)} | ${kb(sizes.gzip)} | ${kb(sizes.brotli)} | ${limits} |`)
   }
+  console.log(lines.join('\n'))
+  if (process.argv.includes('--write')) writeTable('docs/runtimes.md', 'size', lines)
   process.exitCode = over > 0 ? 1 : 0
 }

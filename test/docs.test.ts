@@ -1,39 +1,115 @@
 // What the documents show is what happens.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { documents, printed, programs } from '../scripts/docs.ts'
 import { init, nn } from '../src/index.ts'
 import { readSafetensors } from '../src/io/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lanewise-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('the example of README.md prints what stands below it', () => {
+test.concurrent.each(
+  documents.flatMap(programs).map((program) => [program.document, program.heading, program] as const),
+)('%s, %s: what it prints stands below it', { timeout: 60_000 }, async (_, __, program) => {
+  const outputs = program.outputs.map(({ code }) => code)
+  expect((await printed(program)).slice(0, outputs.length)).toEqual(outputs)
+})
+
+const lines = (text: string) => text.trimEnd().split('\n')
+
+test('README.md and ARCHITECTURE.md stay short', () => {
   const readme = readFileSync('README.md', 'utf8')
-  const [, code, output] = readme.match(/```js\n([\s\S]*?)```\n[^`]*```text\n([\s\S]*?)```/) as unknown as [
+  expect(lines(readme).length).toBeLessThanOrEqual(130)
+  const program = lines(readme.match(/```js\n([\s\S]*?)```/)?.[1] as string)
+  expect(program.filter((line) => line !== '' && !line.startsWith('//')).length).toBeLessThanOrEqual(16)
+  expect(lines(readFileSync('ARCHITECTURE.md', 'utf8')).length).toBeLessThanOrEqual(150)
+})
+
+/** Of tracked files, and of those that are new. */
+const markdown = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.md'], { encoding: 'utf8' })
+  .trim()
+  .split('\n')
+
+/** Text without code, in which brackets are no links. */
+const prose = (file: string) => readFileSync(file, 'utf8').replaceAll(/^```[\s\S]*?^```$|`[^`\n]+`/gm, '')
+
+/** As GitHub and npm name headings. */
+const anchors = (file: string) =>
+  [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    (heading as string)
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+
+test('links lead somewhere, and from what npm shows to what is in the package', () => {
+  const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' })
+  const inPackage = (JSON.parse(packed) as [{ files: { path: string }[] }])[0].files.map(({ path }) => path)
+  expect(inPackage).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'NOTICE', 'docs/guide.md']))
+  expect(inPackage.filter((path) => /^examples\/.*(node_modules|dist)\//.test(path))).toEqual([])
+  const broken: string[] = []
+  for (const file of markdown) {
+    for (const [, target] of prose(file).matchAll(/\]\(([^)\s]+)\)/g) as Iterable<[string, string]>) {
+      if (/^https?:/.test(target)) continue
+      const [path, anchor] = target.split('#') as [string, string?]
+      const to = path === '' ? file : relative('.', join(dirname(file), path))
+      const found = inPackage.includes(file)
+        ? inPackage.some((other) => other === to || other.startsWith(`${to}/`))
+        : existsSync(to)
+      if (!found || (anchor !== undefined && !anchors(to).includes(anchor))) broken.push(`${file}: ${target}`)
+    }
+  }
+  expect(broken).toEqual([])
+})
+
+test('documents name commands that there are', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+  const own = markdown.filter((file) => !file.startsWith('examples/') || file === 'examples/README.md')
+  const missing = own.flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(/npm run ([\w:-]+)/g)]
+      .filter(([, name]) => !Object.hasOwn(scripts, name as string))
+      .map(([text]) => `${file}: ${text}`),
+  )
+  expect(missing).toEqual([])
+})
+
+/** The cells of the row of a table that begins with `name`. */
+const row = (file: string, name: string) =>
+  lines(readFileSync(file, 'utf8'))
+    .find((line) => line.startsWith(`| ${name}`))
+    ?.split('|')
+    .map((cell) => cell.replaceAll('*', '').trim()) as string[]
+
+test('figures of README.md are those of the documents', () => {
+  const readme = readFileSync('README.md', 'utf8')
+  const page = Number(row('docs/runtimes.md', 'a page that trains an MLP')[3])
+  expect(page).toBeLessThan(Number(readme.match(/less than (\d+) KB gzipped/)?.[1]))
+  const [, , ours, tfjs, , , torch] = row('docs/performance.md', 'mlp-small, ms') as [
+    string,
+    string,
+    string,
+    string,
     string,
     string,
     string,
   ]
-  const file = 'build/readme-example.mjs'
-  writeFileSync(file, code)
-  expect(execFileSync(process.execPath, [file], { encoding: 'utf8' })).toBe(output)
-  expect(code.trim().split('\n').length).toBeLessThanOrEqual(30)
+  const times = (cell: string) => Number(cell.match(/\(([\d.]+)×\)/)?.[1])
+  expect(readme).toMatch(`takes ${ours} ms: ${times(tfjs)} times as fast`)
+  expect(readme).toMatch(`${times(torch).toFixed(1)} times as PyTorch`)
+  const layers = readFileSync('docs/accuracy.md', 'utf8').match(/## Layers\n[\s\S]*?\n## /)?.[0] as string
+  const largest = Math.max(...[...layers.matchAll(/ (\d\.\de-\d+) /g)].map(([, error]) => Number(error)))
+  expect(readme).toMatch('by less than 1e-6')
+  expect(largest).toBeGreaterThan(1e-8)
+  expect(largest).toBeLessThan(1e-6)
 })
 
-test('the training in a Worker of README.md prints what stands below it', () => {
-  const section = readFileSync('README.md', 'utf8').match(/## In a Worker\n([\s\S]*?)\n## /)?.[1] as string
-  const [train, page, output] = [...section.matchAll(/```(?:js|text)\n([\s\S]*?)```/g)].map(
-    ([, code]) => code as string,
-  )
-  // What a page has, and Node has elsewhere.
-  const threads = "from 'node:worker_threads'\n"
-  writeFileSync('build/train.js', `import { parentPort } ${threads}globalThis.self = parentPort\n${train}`)
-  writeFileSync('build/page.js', `import { Worker } ${threads}console.debug = () => {}\n${page}`)
-  expect(execFileSync(process.execPath, ['build/page.js'], { encoding: 'utf8' })).toBe(output)
+test('the picture of README.md is of its program', () => {
+  const loss = programs('README.md')[0]?.outputs[0]?.code.match(/loss ([\d.]+)\n$/)?.[1]
+  expect(readFileSync('docs/spirals.svg', 'utf8')).toContain(`its loss falls to ${loss}<`)
 })
 
 const start = (...args: string[]) =>

@@ -78,6 +78,20 @@ test('nothing outside src/node compiles against an API of Node', { timeout: 60_0
   expect(errors).toMatch(/stray\.ts\(2,19\).*process/)
 })
 
+test('NOTICE names what is in the package of others', () => {
+  const notice = readFileSync('NOTICE', 'utf8')
+  // Functions of AssemblyScript's library in the core, as the text of the build names them.
+  const library = [...readFileSync('build/kernels.wat', 'utf8').matchAll(/\(func \$~lib\/math\/(\S+)/g)].map(
+    ([, name]) => name,
+  )
+  expect(library.length).toBeGreaterThan(0)
+  expect(library.filter((name) => !notice.includes(`  ${name} `))).toEqual([])
+  const licences = readFileSync('dist/THIRD_PARTY.md', 'utf8')
+  for (const words of ['## assemblyscript', 'Apache License', 'musl libc', 'END OF TERMS AND CONDITIONS'])
+    expect(licences).toContain(words)
+  expect(notice).toContain(`AssemblyScript ${pkg.devDependencies.assemblyscript},`)
+})
+
 test('files of the package import each other, the core, workers, and for Node modules of Node', () => {
   const scripts = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'))
   expect(scripts.length).toBeGreaterThan(10)

@@ -185,7 +185,7 @@ function comparison(op: i32, out: usize, a: usize, b: usize, stepA: bool, stepB:
   }
 }
 
-/** a^b by AssemblyScript's own library (musl's powf, through f64). */
+/** a^b by AssemblyScript's own library, through f64 (NOTICE). */
 function powers(out: usize, a: usize, b: usize, stepA: bool, stepB: bool, n: i32): void {
   for (let i = 0; i < n; i++) {
     store<f32>(at(out, i), NativeMathf.pow(load<f32>(at(a, stepA ? i : 0)), load<f32>(at(b, stepB ? i : 0))))

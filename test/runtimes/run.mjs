@@ -4,13 +4,14 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { writeTable } from '../../scripts/table.mjs'
 import { run } from './processes.mjs'
 import { installRuntimes, project, root } from './project.mjs'
 
 const help = `Usage: npm run test:runtimes -- [options]
 
   --only TEXT   only rows with TEXT in their name
-  --readme      also write the table of runtimes into README.md
+  --readme      also write the table of runtimes into docs/runtimes.md
   --renew       write the bits that Node finds after 50 steps into app/smoke.js, and do nothing else
   --help`
 
@@ -94,15 +95,7 @@ try {
       }
       if (lines.length === 1) continue
       console.log([`\n${title}\n`, ...table(lines)].join('\n'))
-      if (readme && title === 'Runtimes') {
-        const file = join(root, 'README.md')
-        const text = readFileSync(file, 'utf8')
-        const place = /(<!-- test:runtimes -->\n)[\s\S]*?(\n<!-- end -->)/
-        writeFileSync(
-          file,
-          text.replace(place, (_, start, end) => `${start}${table(lines).join('\n')}${end}`),
-        )
-      }
+      if (readme && title === 'Runtimes') writeTable('docs/runtimes.md', 'test:runtimes', table(lines))
       if (failures.length > 0) console.log(`\n${failures.join('\n\n')}`)
     }
     server.close()
