@@ -62,7 +62,7 @@ export {
   maxPool2d,
   type OutputSize,
 } from './ops/pool.ts'
-export { Generator, manualSeed, normal, uniform } from './ops/random.ts'
+export { Generator, getRngState, manualSeed, normal, type RngState, setRngState, uniform } from './ops/random.ts'
 export { cosineSimilarity } from './ops/reduce.ts'
 export { type InterpolateOptions, interpolate, pixelShuffle } from './ops/resample.ts'
 export { bernoulli, type MultinomialOptions, multinomial, permutation, randint } from './ops/sample.ts'

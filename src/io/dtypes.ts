@@ -111,6 +111,11 @@ export function decode(dtype: StoredDType, bytes: Uint8Array, refuse: (value: st
   }
 }
 
+/** Turns the bytes of each number around: from big-endian to little-endian. */
+export function swap(bytes: Uint8Array, size: number): void {
+  if (size > 1) for (let i = 0; i < bytes.length; i += size) bytes.subarray(i, i + size).reverse()
+}
+
 /** 64-bit whole numbers, given as low and high words, that must fit in 32. */
 function narrow(dtype: 'i64' | 'u64', words: Int32Array, refuse: (value: string) => never): Int32Array {
   const out = new Int32Array(words.length / 2)

@@ -13,6 +13,7 @@ import {
   type StoredDType,
   storedBytes,
   storedDTypeOf,
+  swap,
 } from './dtypes.ts'
 import { bytesFrom, plain, type Source } from './source.ts'
 import { readZip, writeZip } from './zip.ts'
@@ -113,10 +114,6 @@ function parseHeader(
   // (3) is a number in Python, (3,) a shape.
   if (sizes.length === 1 && !shape?.includes(',')) wrong()
   return { descr: (descr as string).slice(1, -1), fortran: order === 'True', shape: sizes.map(Number) }
-}
-
-function swap(bytes: Uint8Array, size: number): void {
-  if (size > 1) for (let i = 0; i < bytes.length; i += size) bytes.subarray(i, i + size).reverse()
 }
 
 /** Elements whose first axis runs fastest, in the order in which the last does. */

@@ -192,7 +192,12 @@ export abstract class Module {
         own.has(name) && value instanceof Tensor ? { shape: value.shape, data: value.data() } : (value as NDArray),
       ]),
     )
-    const missing = [...own.keys()].filter((name) => given.get(name) === undefined)
+    // Files keep a tied weight under one of its names, as a rule: that serves for all of them.
+    const sources = new Map<Tensor, string>()
+    for (const [name, tensor] of own) if (given.get(name) !== undefined) sources.set(tensor, name)
+    const absent = [...own].filter(([name]) => given.get(name) === undefined)
+    for (const [name, tensor] of absent) if (sources.has(tensor)) own.delete(name)
+    const missing = absent.flatMap(([name, tensor]) => (sources.has(tensor) ? [] : [name]))
     const unexpected = [...given.keys()].filter((name) => !own.has(name))
     const wanted = strict ? [...own] : [...own].filter(([name]) => !missing.includes(name))
     const faults = faultsOf(

@@ -1,7 +1,7 @@
 // Random draws from a counter-based generator: the same seed gives the same numbers on every engine, and
 // a compiled program draws fresh ones at each run.
 
-import { instanceOf, option } from '../checks.ts'
+import { instanceOf, option, written } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import type { Engine } from '../core/engine.ts'
@@ -48,9 +48,34 @@ export class Generator {
     return ((i32[at + 2] as number) >>> 0) + ((i32[at + 3] as number) >>> 0) * 0x100000000
   }
 
+  /** The seed, and the draws taken since. */
+  stateDict(): RngState {
+    this.#storage.check('Generator')
+    const { i32 } = currentEngine('Generator').memory
+    const [low, high] = i32.subarray(this.#storage.address >>> 2)
+    return { seed: ((low as number) >>> 0) + ((high as number) >>> 0) * 0x100000000, draw: this.draw }
+  }
+
+  /** Goes on where `stateDict` was taken. */
+  loadStateDict(state: RngState): void {
+    const { seed, draw, ...rest } = (state ?? {}) as Partial<RngState>
+    const fits = (x: unknown) => Number.isSafeInteger(x) && (x as number) >= 0
+    if (!fits(seed) || !fits(draw) || Object.keys(rest).length > 0)
+      throw new TypeError(
+        `Generator.loadStateDict: state is ${written(state)}, expected { seed, draw } of whole numbers >= 0`,
+      )
+    this.seed(seed as number, draw)
+  }
+
   get operand() {
     return { storage: this.#storage, offset: 0 }
   }
+}
+
+/** Where a generator stands. */
+export interface RngState {
+  readonly seed: number
+  readonly draw: number
 }
 
 /** The option that all have who draw. */
@@ -73,6 +98,16 @@ export function defaultGenerator(): Generator {
 /** Seeds the default generator: initial parameters and random draws follow from it. torch.manual_seed. */
 export function manualSeed(seed: number): void {
   defaultGenerator().seed(seed)
+}
+
+/** Where the default generator stands, on which dropout, initial parameters and draws depend. torch.get_rng_state. */
+export function getRngState(): RngState {
+  return defaultGenerator().stateDict()
+}
+
+/** Puts the default generator where `getRngState` found it. torch.set_rng_state. */
+export function setRngState(state: RngState): void {
+  defaultGenerator().loadStateDict(state)
 }
 
 /** A command that draws, and another that counts the draw. Its scratch: four blocks of the generator, and so many bytes

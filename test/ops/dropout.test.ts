@@ -87,3 +87,33 @@ describe('dropout', () => {
 })
 
 test('parts give the bits of the whole', () => sizes([length], (n) => both(lw.dropout(some([n]), 0.3))))
+
+test('the default generator goes on where its state was taken', () => {
+  lw.manualSeed(2 ** 40 + 7)
+  lw.uniform([5])
+  const state = lw.getRngState()
+  expect(JSON.parse(JSON.stringify(state))).toEqual({ seed: 2 ** 40 + 7, draw: 1 })
+  const draw = () => [lw.uniform([5]), lw.dropout(lw.ones([50]), 0.5), lw.normal([3])].map((x) => String(x.data()))
+  const first = draw()
+  expect(draw()).not.toEqual(first)
+  lw.setRngState(state)
+  expect(draw()).toEqual(first)
+  const own = new lw.Generator(3)
+  own.loadStateDict(state)
+  expect(own.stateDict()).toEqual(state)
+  for (const wrong of [
+    undefined,
+    null,
+    7,
+    {},
+    { seed: 1 },
+    { seed: 1, draw: -1 },
+    { seed: 0.5, draw: 0 },
+    { seed: 1, draw: 0, x: 1 },
+  ]) {
+    expect(() => lw.setRngState(wrong as never)).toThrow(
+      /^Generator.loadStateDict: state is .*, expected \{ seed, draw \}/,
+    )
+    expect(own.stateDict()).toEqual(state)
+  }
+})
