@@ -29,6 +29,7 @@ const modules: BuildOptions = {
       io: 'src/io/index.ts',
       learn: 'src/learn/index.ts',
       worker: 'src/worker/index.ts',
+      flower: 'src/flower/index.ts',
       node: 'src/node/index.ts',
       'kernels/node': 'src/node/kernels.ts',
       'kernels/web': 'src/kernels/web.ts',
@@ -129,6 +130,24 @@ const entries: Plugin = {
   },
 }
 
+/** The files of a library that say how it may be used. */
+function licenceFiles(name: string): string[] {
+  const folder = resolve(root, 'node_modules', name)
+  const files = readdirSync(folder).filter((entry) => /^(licen[cs]e|notice)/i.test(entry))
+  return files.some((file) => /^licen[cs]e/i.test(file))
+    ? files.map((file) => `${readFileSync(resolve(folder, file), 'utf8').trim()}\n`)
+    : []
+}
+
+/** What a library without such files says above its modules. Apache's licence stands in full at assemblyscript. */
+function licenceComments(name: string, modules: readonly string[]): string[] {
+  const own = modules.filter((id) => packageOf(id) === name)
+  const heads = own.map((id) => /^(?:\/\/.*\n)*/.exec(readFileSync(id, 'utf8'))?.[0].replaceAll(/^\/\/ ?/gm, '') ?? '')
+  const comments = [...new Set(heads)].filter((head) => /copyright/i.test(head))
+  if (comments.length === 0) throw new Error(`${name} has no licence`)
+  return comments
+}
+
 /** The libraries inside of the package, with their licences, as those ask. AssemblyScript's is in the core (NOTICE). */
 const licences: Plugin = {
   name: 'licences',
@@ -136,11 +155,9 @@ const licences: Plugin = {
     const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? Object.keys(file.modules) : []))
     const names = [...new Set(['assemblyscript', ...modules.flatMap((id) => packageOf(id) ?? [])])].sort()
     const parts = names.map((name) => {
-      const folder = resolve(root, 'node_modules', name)
-      const { version, license } = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8'))
-      const files = readdirSync(folder).filter((entry) => /^(licen[cs]e|notice)/i.test(entry))
-      if (!files.some((file) => /^licen[cs]e/i.test(file))) throw new Error(`${name} has no licence file`)
-      const texts = files.map((file) => `${readFileSync(resolve(folder, file), 'utf8').trim()}\n`)
+      const { version, license } = JSON.parse(readFileSync(resolve(root, 'node_modules', name, 'package.json'), 'utf8'))
+      const files = licenceFiles(name)
+      const texts = files.length > 0 ? files : licenceComments(name, modules)
       return `## ${name} ${version} (${license})\n\n${texts.join('\n')}`
     })
     const source = `# Libraries inside of this package\n\n${parts.join('\n')}`
@@ -152,6 +169,10 @@ const licences: Plugin = {
 const withoutPrograms = [
   'data',
   'docs',
+  'flower/keys',
+  'flower/messages',
+  'flower/privacy',
+  'flower/wire',
   'io/npy',
   'lecture',
   'loader',

@@ -14,6 +14,7 @@ const budgets = {
   'kernels.wasm': { raw: 120 * KB, gzip: 42 * KB },
   'kernels-relaxed.wasm': { raw: 120 * KB, gzip: 42 * KB },
   core: { gzip: 30 * KB },
+  flower: { gzip: 60 * KB },
   everything: { gzip: 100 * KB },
   page: { gzip: 68 * KB },
 }
@@ -88,6 +89,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       'layers',
       'the same with every layer and optimizer; without the wasm',
       (await loaded(`${core}; export { nn, optim } from 'lanewise'`)).map(withoutCore),
+    ],
+    [
+      'flower',
+      'the same with lanewise/flower; without the wasm',
+      (await loaded(`${core}; export * from 'lanewise/flower'`)).map(withoutCore),
     ],
     [
       'everything',

@@ -31,6 +31,7 @@ const allowed: Record<string, string[]> = {
   data: ['tensor/shape.ts', 'tensor/types.ts'],
   io: ['tensor/shape.ts', 'tensor/types.ts', 'fflate'],
   worker: ['tensor/types.ts'],
+  flower: ['index.ts', 'tensor/shape.ts', 'tensor/types.ts', 'io/dtypes.ts', 'io/npy.ts', '@bufbuild/protobuf'],
   node: [
     'index.ts',
     'start.ts',
