@@ -1,5 +1,6 @@
-// Puts the ops of methods.ts on Tensor. The only file that knows of both; nothing below does.
+// Puts the ops of methods.ts on Tensor, and what `using` asks for. The only file that knows of both; nothing below does.
 
+import type { Disposes } from './disposable.ts'
 import * as ops from './methods.ts'
 import { Tensor } from './tensor/tensor.ts'
 
@@ -10,8 +11,15 @@ type Methods = {
 }
 
 declare module './tensor/tensor.ts' {
-  interface Tensor extends Methods {}
+  interface Tensor extends Methods, Disposes {}
 }
+
+if (Symbol.dispose)
+  Object.defineProperty(Tensor.prototype, Symbol.dispose, {
+    value(this: Tensor) {
+      this.dispose()
+    },
+  })
 
 for (const [name, op] of Object.entries(ops)) {
   Object.defineProperty(Tensor.prototype, name, {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -676,4 +677,15 @@ describe('DataLoader', () => {
   ])('refuses %s for a data set', (_, dataset) => {
     expect(() => new DataLoader(dataset as Dataset)).toThrow(/^DataLoader: dataset .*expected/)
   })
+})
+
+test('data sets and loaders are printed in a line', () => {
+  const data = new TensorDataset({ shape: [5, 2], data: new Float32Array(10) }, { shape: [5], data: new Uint8Array(5) })
+  const [part] = randomSplit(data, [3, 2])
+  const loader = new DataLoader(data, { batchSize: 2, shuffle: true })
+  expect([data, part, loader].map((object) => inspect(object))).toEqual([
+    'TensorDataset(f32 [5, 2], u8 [5])',
+    'Subset(samples=3, of=5)',
+    'DataLoader(batches=3, batchSize=2, shuffle=true, seed=0, dropLast=false, epoch=0)',
+  ])
 })

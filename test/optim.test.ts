@@ -1,5 +1,6 @@
 // What is around optimizers: clipping, accumulation, averages of weights, groups, state dicts.
 
+import { inspect } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { compile, init, losses, manualSeed, mul, nn, optim, sum, type Tensor, tensor } from '../src/index.ts'
 import { numbers } from './helpers/check.ts'
@@ -218,3 +219,22 @@ test('parts of what is done to all parameters give the bits of the whole', () =>
     }
     average.dispose()
   }))
+
+test('optimizers and schedules are printed in a line', () => {
+  const [weight, bias] = new nn.Linear(2, 1).parameters() as [nn.Parameter, nn.Parameter]
+  const optimizer = new optim.SGD([{ params: [weight] }, { params: [bias], lr: 0.5 }], { lr: 0.25 })
+  const group = (lr: number) =>
+    `parameters=1, lr=${lr}, momentum=0, dampening=0, weightDecay=0, nesterov=false, maximize=false`
+  expect(inspect(optimizer)).toBe(`SGD(\n  (0): ${group(0.25)}\n  (1): ${group(0.5)}\n)`)
+  expect(inspect(optimizer.paramGroups[1])).toBe(group(0.5))
+  const schedules = [new optim.StepLR(optimizer, 2), new optim.ReduceLROnPlateau(optimizer)]
+  expect(schedules.map((schedule) => inspect(schedule))).toEqual([
+    'StepLR(lastEpoch=0, lr=[0.25, 0.5])',
+    'ReduceLROnPlateau(lastEpoch=0, lr=[0.25, 0.5])',
+  ])
+  optimizer.dispose()
+  expect(inspect([optimizer, schedules[0]])).toBe(
+    '[\n  SGD(\n    (0): disposed\n    (1): disposed\n  ),\n  StepLR(lastEpoch=0, lr=disposed)\n]',
+  )
+  expect(() => optimizer.lr).toThrow('optim.SGD: lr read after dispose()')
+})

@@ -15,8 +15,8 @@ const imports = (file: string): string[] =>
     target?.startsWith('.') ? normalize(join(dirname(file), target)) : (target as string),
   )
 
-/** What the files of each folder of src may import, besides their own folder, and src/checks.ts and src/math.ts, which all
- *  may. */
+/** What the files of each folder of src may import, besides their own folder, and the files right in src that
+ *  all may. */
 const allowed: Record<string, string[]> = {
   core: ['#kernels'],
   threads: ['core', '#workers'],
@@ -55,9 +55,14 @@ test('imports of the host point one way', () => {
     if (!inside.includes('/')) continue
     for (const target of imports(file)) {
       const to = target.startsWith('src/') ? relative('src', target) : target
-      const fits = ['checks.ts', 'math.ts', `${folder}/`, ...(allowed[folder] ?? [])].some(
-        (prefix) => to === prefix || to.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`),
-      )
+      const fits = [
+        'checks.ts',
+        'disposable.ts',
+        'math.ts',
+        'printed.ts',
+        `${folder}/`,
+        ...(allowed[folder] ?? []),
+      ].some((prefix) => to === prefix || to.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`))
       if (!fits) wrong.push(`${file} imports ${target}`)
     }
   }

@@ -1,4 +1,5 @@
 import { settle } from '../checks.ts'
+import { inspect, printed } from '../printed.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
 import { arrayOf, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
 import { permutation, seedOption } from './random.ts'
@@ -54,6 +55,15 @@ export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset
     }
     return this.arrays.map(rows) as readonly NDArray[] as Sample
   }
+
+  toString(): string {
+    return `TensorDataset(${this.arrays.map(({ data, shape }) => `${dtypeOf(data)} ${show(shape)}`).join(', ')})`
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return this.toString()
+  }
 }
 
 function checkIndex(caller: string, index: number, at: number, length: number): number {
@@ -89,6 +99,15 @@ export class Subset<Sample extends readonly NDArray[] = readonly NDArray[]> impl
   gather(indices: ArrayLike<number>): Sample {
     const own = (index: number, i: number) => this.indices[checkIndex('Subset.gather', index, i, this.length)] as number
     return this.dataset.gather(Uint32Array.from(indices, own))
+  }
+
+  toString(): string {
+    return printed('Subset', { samples: this.length, of: this.dataset.length })
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return this.toString()
   }
 }
 

@@ -1,4 +1,5 @@
 import { option, settle, whole } from '../checks.ts'
+import { inspect, printed } from '../printed.ts'
 import type { NDArray } from '../tensor/types.ts'
 import { checkDataset, type Dataset } from './dataset.ts'
 import { permutation, seedOption } from './random.ts'
@@ -43,6 +44,17 @@ export class DataLoader<Sample extends readonly NDArray[]> implements Iterable<S
   /** Number of batches. */
   get length(): number {
     return Math[this.#dropLast ? 'floor' : 'ceil'](this.dataset.length / this.batchSize)
+  }
+
+  toString(): string {
+    const { batchSize, length, epoch } = this
+    const options = { shuffle: this.#shuffle, seed: this.#seed, dropLast: this.#dropLast }
+    return printed('DataLoader', { batches: length, batchSize, ...options, epoch })
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return this.toString()
   }
 
   *[Symbol.iterator](): Generator<Sample> {

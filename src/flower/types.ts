@@ -1,5 +1,6 @@
 // What a node takes, gives and tells: the types that users see. They know nothing of protobuf.
 
+import type { AsyncDisposes } from '../disposable.ts'
 import type { AnyNDArray } from '../io/dtypes.ts'
 import type { StoredArray } from '../io/npy.ts'
 
@@ -81,7 +82,7 @@ export interface Handlers {
 }
 
 /** A node that is online, as `join` gives it. */
-export interface FlowerNode extends AsyncDisposable {
+export interface FlowerNode extends AsyncDisposes {
   /** The node's number, for `nodeId` of a later join with the same keys. */
   readonly id: bigint
   /** Settles when the node has left: resolves after leave() or the signal's abort, rejects with what made going on

@@ -3,7 +3,7 @@
 
 import { settle } from '../checks.ts'
 import { checkShape, show, sizeOf, stridesOf } from '../tensor/shape.ts'
-import type { NDArray, TypedArray } from '../tensor/types.ts'
+import type { Bytes, NDArray, TypedArray } from '../tensor/types.ts'
 import {
   type AnyNDArray,
   checkAnyNDArray,
@@ -137,15 +137,12 @@ function fromFortran(data: TypedArray, shape: readonly number[]): TypedArray {
 
 /** The bytes of an NPY file. `dtype`: as what the numbers are stored; default: as they are. bf16 is none of numpy's.
  *  Throws for numbers that the type cannot hold. numpy.save. */
-export function writeNpy(
-  array: AnyNDArray,
-  options: { dtype?: StoredDType | undefined } = {},
-): Uint8Array<ArrayBuffer> {
+export function writeNpy(array: AnyNDArray, options: { dtype?: StoredDType | undefined } = {}): Bytes {
   const { dtype } = settle('writeNpy', options, { dtype: null })
   return format('writeNpy', 'array', array, dtype)
 }
 
-function format(caller: string, name: string, array: AnyNDArray, wanted: StoredDType | null): Uint8Array<ArrayBuffer> {
+function format(caller: string, name: string, array: AnyNDArray, wanted: StoredDType | null): Bytes {
   checkAnyNDArray(caller, name, array)
   if (wanted !== null) checkStored(caller, wanted)
   const dtype = wanted ?? (storedDTypeOf(array.data) as StoredDType)
@@ -195,7 +192,7 @@ export async function readNpz(
 export async function writeNpz(
   arrays: Readonly<Record<string, AnyNDArray>>,
   options: { dtype?: StoredDType | undefined; compress?: boolean | undefined } = {},
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const caller = 'writeNpz'
   const { dtype, compress } = settle(caller, options, { dtype: null, compress: false })
   const files = Object.entries(arrays).map(

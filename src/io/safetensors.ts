@@ -4,7 +4,7 @@
 
 import { kind, option, settle, word, written } from '../checks.ts'
 import { checkShape, show } from '../tensor/shape.ts'
-import type { NDArray } from '../tensor/types.ts'
+import type { Bytes, NDArray } from '../tensor/types.ts'
 import {
   type AnyNDArray,
   checkAnyNDArray,
@@ -47,7 +47,7 @@ export function writeSafetensors(
   tensors: Record<string, AnyNDArray>,
   metadata: Record<string, string> = {},
   options: { dtype?: 'f32' | 'f16' | 'bf16' | undefined } = {},
-): Uint8Array<ArrayBuffer> {
+): Bytes {
   const caller = 'writeSafetensors'
   const { dtype: floats } = settle(caller, options, { dtype: option(word('f32', 'f16', 'bf16'), 'f32') })
   if (typeof tensors !== 'object' || tensors === null)

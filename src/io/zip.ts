@@ -3,6 +3,7 @@
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
 import { check, whole } from '../checks.ts'
+import type { Bytes } from '../tensor/types.ts'
 
 /** Deflate makes a byte of at most 1032. */
 const MOST_RATIO = 1032
@@ -147,7 +148,7 @@ export async function writeZip(
   caller: string,
   files: readonly (readonly [name: string, bytes: Uint8Array])[],
   compress: boolean,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const { zipSync } = await import('fflate')
   const total = files.reduce((sum, [, bytes]) => sum + bytes.length, 0)
   if (total > 0xff000000 || files.length >= 0xffff)
@@ -156,5 +157,5 @@ export async function writeZip(
     )
   const tree = Object.fromEntries(files.map(([name, bytes]) => [name, bytes]))
   // The first day that the format knows.
-  return zipSync(tree, { level: compress ? 6 : 0, mtime: new Date(1980, 0, 1) }) as Uint8Array<ArrayBuffer>
+  return zipSync(tree, { level: compress ? 6 : 0, mtime: new Date(1980, 0, 1) }) as Bytes
 }

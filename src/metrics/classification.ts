@@ -1,6 +1,7 @@
 // Figures of decisions between classes.
 
 import { check, finite, option, required, settle, whole, word } from '../checks.ts'
+import { inspect } from '../printed.ts'
 import { sameShape, show } from '../tensor/shape.ts'
 import {
   classAt,
@@ -167,8 +168,8 @@ export class ConfusionMatrix implements Metric<number[][]> {
     return table.map((row) => row.map((cell, c) => cell.padStart(widths[c] as number)).join('  ')).join('\n')
   }
 
-  /** Node prints it by this. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  /** @internal */
+  [inspect](): string {
     return this.toString()
   }
 }

@@ -67,7 +67,7 @@ export class LeakyReLU extends Module {
 /** x where x > 0, else weight x.  weight: [numParameters], 1 (default) or one for each channel, the second axis of x;
  *  all `init` (default 0.25) at first. torch.nn.PReLU. */
 export class PReLU extends Module {
-  readonly weight: Parameter
+  weight: Parameter
 
   constructor(numParameters = 1, options: { init?: number | undefined } = {}) {
     super()

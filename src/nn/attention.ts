@@ -113,12 +113,12 @@ export class MultiheadAttention extends Module {
   readonly numHeads: number
   readonly dropout: number
   readonly batchFirst: boolean
-  readonly inProjWeight: Parameter | null
-  readonly qProjWeight: Parameter | null
-  readonly kProjWeight: Parameter | null
-  readonly vProjWeight: Parameter | null
-  readonly inProjBias: Parameter | null
-  readonly outProj: Linear
+  inProjWeight: Parameter | null
+  qProjWeight: Parameter | null
+  kProjWeight: Parameter | null
+  vProjWeight: Parameter | null
+  inProjBias: Parameter | null
+  outProj: Linear
   readonly #widths: readonly [number, number, number]
   readonly #generator: Generator | undefined
 
@@ -311,8 +311,8 @@ export class RotaryEmbedding extends Module {
   readonly base: number
   readonly interleaved: boolean
   readonly maxLength: number
-  readonly cosines: Buffer
-  readonly sines: Buffer
+  cosines: Buffer
+  sines: Buffer
 
   constructor(dim: number, options: RotaryEmbeddingOptions = {}) {
     super()

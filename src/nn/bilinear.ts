@@ -20,8 +20,8 @@ export interface BilinearOptions {
 /** y[o] = x1ᵀ W[o] x2 + b[o].  x1: [..., in1Features], x2: [..., in2Features], y: [..., outFeatures]; weight:
  *  [outFeatures, in1Features, in2Features], bias: [outFeatures], both from U(±1/√in1Features). torch.nn.Bilinear. */
 export class Bilinear extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter | null
+  weight: Parameter
+  bias: Parameter | null
 
   constructor(in1Features: number, in2Features: number, outFeatures: number, options: BilinearOptions = {}) {
     super()

@@ -41,8 +41,8 @@ const asTuple = (list: readonly number[]): string => (list.length === 1 ? `(${li
 /** What convolutions share. `axes`: how many they go along; `transposed`: the weight is [inChannels, outChannels / groups,
  *  ...kernel], not [outChannels, inChannels / groups, ...kernel]. */
 abstract class Conv<O extends Settings> extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter | null
+  weight: Parameter
+  bias: Parameter | null
   protected readonly settings: O
   readonly #transposed: boolean
 

@@ -16,7 +16,7 @@ export interface EmbeddingOptions {
  *  [numEmbeddings, embeddingDim] from N(0, 1), its row paddingIdx 0. Throws when an index is out of range.
  *  torch.nn.Embedding. */
 export class Embedding extends Module {
-  readonly weight: Parameter
+  weight: Parameter
   readonly paddingIdx: number | null
 
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {

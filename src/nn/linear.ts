@@ -16,8 +16,8 @@ export interface LinearOptions {
 /** y = x Wᵀ + b.  x: [..., inFeatures], y: [..., outFeatures]; weight: [outFeatures, inFeatures], bias:
  *  [outFeatures], both from U(±1/√inFeatures). torch.nn.Linear. */
 export class Linear extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter | null
+  weight: Parameter
+  bias: Parameter | null
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super()

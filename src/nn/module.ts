@@ -1,5 +1,6 @@
 import { settle, written } from '../checks.ts'
 import { checkUntraced } from '../core/engine.ts'
+import { inspect } from '../printed.ts'
 import { guardState, touchState } from '../tensor/guards.ts'
 import { keep } from '../tensor/scope.ts'
 import { faultsOf } from '../tensor/state.ts'
@@ -222,8 +223,8 @@ export abstract class Module {
     return `${this.constructor.name}(${inside.length === 0 ? extra : `\n  ${[...(extra ? [extra] : []), ...inside].join('\n  ')}\n`})`
   }
 
-  /** Node prints modules by this. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  /** @internal */
+  [inspect](): string {
     return this.toString()
   }
 }

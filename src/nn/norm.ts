@@ -28,8 +28,8 @@ export interface LayerNormOptions {
 export class LayerNorm extends Module {
   readonly normalizedShape: Shape
   readonly eps: number
-  readonly weight: Parameter | null
-  readonly bias: Parameter | null
+  weight: Parameter | null
+  bias: Parameter | null
 
   constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
     super()
@@ -66,7 +66,7 @@ export interface RMSNormOptions {
 export class RMSNorm extends Module {
   readonly normalizedShape: Shape
   readonly eps: number
-  readonly weight: Parameter | null
+  weight: Parameter | null
 
   constructor(normalizedShape: number | Shape, options: RMSNormOptions = {}) {
     super()
@@ -101,8 +101,8 @@ export class GroupNorm extends Module {
   readonly numGroups: number
   readonly numChannels: number
   readonly eps: number
-  readonly weight: Parameter | null
-  readonly bias: Parameter | null
+  weight: Parameter | null
+  bias: Parameter | null
 
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super()
@@ -148,11 +148,11 @@ abstract class BatchNorm extends Module {
   readonly numFeatures: number
   readonly eps: number
   readonly momentum: number | null
-  readonly weight: Parameter | null
-  readonly bias: Parameter | null
-  readonly runningMean: Buffer | null
-  readonly runningVar: Buffer | null
-  readonly numBatchesTracked: Buffer | null
+  weight: Parameter | null
+  bias: Parameter | null
+  runningMean: Buffer | null
+  runningVar: Buffer | null
+  numBatchesTracked: Buffer | null
   readonly #name: string
   readonly #inner: readonly string[]
 

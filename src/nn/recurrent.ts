@@ -275,10 +275,10 @@ export interface RNNCellOptions extends RecurrentCellOptions {
 abstract class RecurrentCell extends Module {
   readonly inputSize: number
   readonly hiddenSize: number
-  readonly weightIh: Parameter
-  readonly weightHh: Parameter
-  readonly biasIh: Parameter | null
-  readonly biasHh: Parameter | null
+  weightIh: Parameter
+  weightHh: Parameter
+  biasIh: Parameter | null
+  biasHh: Parameter | null
   readonly #kind: RecurrentKind
   readonly #caller: string
 

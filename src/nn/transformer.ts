@@ -52,14 +52,14 @@ const maskOptions = { mask: undefined, keyPaddingMask: undefined, cache: undefin
  *  norm2(x + linear2(activation(linear1(x)))); with normFirst x = x + attention(norm1(x)), x = x + ff(norm2(x)).
  *  forward(src, masks): src [steps, batch, dModel], result as src. torch.nn.TransformerEncoderLayer. */
 export class TransformerEncoderLayer extends Module {
-  readonly selfAttn: MultiheadAttention
-  readonly linear1: Linear
-  readonly dropout: Dropout
-  readonly linear2: Linear
-  readonly norm1: LayerNorm
-  readonly norm2: LayerNorm
-  readonly dropout1: Dropout
-  readonly dropout2: Dropout
+  selfAttn: MultiheadAttention
+  linear1: Linear
+  dropout: Dropout
+  linear2: Linear
+  norm1: LayerNorm
+  norm2: LayerNorm
+  dropout1: Dropout
+  dropout2: Dropout
   readonly normFirst: boolean
   readonly #activation: (x: Tensor) => Tensor
 
@@ -118,7 +118,7 @@ export class TransformerEncoderLayer extends Module {
  *  values of its own. State names layers.0 …, norm. forward(src, masks): as the layers, without a cache. torch.nn.TransformerEncoder. */
 export class TransformerEncoder extends Module {
   readonly layers: readonly TransformerEncoderLayer[]
-  readonly norm: LayerNorm | null
+  norm: LayerNorm | null
 
   constructor(layer: () => TransformerEncoderLayer, numLayers: number, options: { norm?: LayerNorm | undefined } = {}) {
     super()

@@ -3,6 +3,7 @@
 import { check } from '../checks.ts'
 import { checkUntraced, currentEngine, newHeldStorage } from '../core/engine.ts'
 import type { Storage } from '../core/storage.ts'
+import { inspect, printed } from '../printed.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import {
   checkHyperparameters,
@@ -55,7 +56,11 @@ export function makeGroup<H extends Hyperparameters, F extends Flags>(
   }
   memory.f64.set([...Object.values(hyper), ...params.flatMap(() => [0, 1, 1])], at)
   const settings = { params } as unknown as ParamGroup<H, F>
-  const current = (): H => Object.fromEntries(names.map((key, i) => [key, memory.f64[at + i]])) as unknown as H
+  const read = (i: number): number => {
+    if (cells.disposed) throw new Error(`${name}: ${names[i]} read after dispose()`)
+    return memory.f64[at + i] as number
+  }
+  const current = (): H => Object.fromEntries(names.map((key, i) => [key, read(i)])) as unknown as H
   const change = (key: string, values: Partial<H>): void => {
     if (cells.disposed) throw new Error(`${name}: ${key} set after dispose()`)
     checkUntraced(`${name}: ${key} cannot be set`, 'set it between calls, the compiled function follows')
@@ -74,7 +79,7 @@ export function makeGroup<H extends Hyperparameters, F extends Flags>(
     define(
       key,
       true,
-      () => memory.f64[at + i],
+      () => read(i),
       (value: number) => change(key, { [key]: value } as unknown as Partial<H>),
     )
   })
@@ -99,6 +104,9 @@ export function makeGroup<H extends Hyperparameters, F extends Flags>(
       },
     )
   }
+  const text = () =>
+    cells.disposed ? 'disposed' : printed('', { parameters: params.length, ...current(), ...flags }).slice(1, -1)
+  for (const key of ['toString', inspect]) Object.defineProperty(settings, key, { value: text })
   // A misspelt name must not be lost.
   Object.preventExtensions(settings)
   return { params, settings, flags, cells, names, state, stateNames }

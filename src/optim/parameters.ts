@@ -3,6 +3,7 @@
 import { written } from '../checks.ts'
 import { checkUntraced, currentEngine } from '../core/engine.ts'
 import { releaseWith, untie } from '../core/storage.ts'
+import { inspect } from '../printed.ts'
 import { touchState } from '../tensor/guards.ts'
 import { show } from '../tensor/shape.ts'
 import { faultsOf } from '../tensor/state.ts'
@@ -100,7 +101,8 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
   /** Throws where the optimizer cannot update a parameter. */
   protected checkParameter(_param: Tensor, _index: number): void {}
 
-  protected get disposed(): boolean {
+  /** @internal */
+  get disposed(): boolean {
     return this.groups.some(({ cells }) => cells.disposed)
   }
 
@@ -258,7 +260,17 @@ export abstract class ParameterGroups<H extends Hyperparameters = any, F extends
     )
   }
 
+  /** The options of all groups, one a line where there are several. */
   toString(): string {
-    return `${this.definition.name}(${this.paramGroups.map(({ params, ...options }) => `${params.length} parameters, ${JSON.stringify(options)}`).join('; ')})`
+    const name = this.definition.name.replace('optim.', '')
+    const groups = this.paramGroups.map(String)
+    return groups.length === 1
+      ? `${name}(${groups[0]})`
+      : `${name}(\n${groups.map((group, i) => `  (${i}): ${group}\n`).join('')})`
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return this.toString()
   }
 }

@@ -1,9 +1,18 @@
 // Rates that fall when training stops getting better.
 
 import { anything, type Full, kindOf, number, option, settle, whole, word } from '../checks.ts'
+import { inspect } from '../printed.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { ParameterGroups } from './parameters.ts'
-import { checkOptimizer, checkState, type Group, type PerGroup, perGroup, type ScheduleState } from './schedule.ts'
+import {
+  checkOptimizer,
+  checkState,
+  type Group,
+  type PerGroup,
+  perGroup,
+  type ScheduleState,
+  textOf,
+} from './schedule.ts'
 
 export interface ReduceLROnPlateauOptions {
   /** Whether less is better; default 'min'. */
@@ -93,6 +102,15 @@ export class ReduceLROnPlateau {
   /** The rates of the groups. */
   getLastLr(): number[] {
     return this.optimizer.paramGroups.map(({ lr }) => lr)
+  }
+
+  toString(): string {
+    return textOf(caller, this)
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return this.toString()
   }
 
   /** Where the schedule stands; JSON keeps it. best is null before the first step. */

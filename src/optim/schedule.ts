@@ -5,6 +5,7 @@
 import { check, kindOf, number, option, settle, whole, written } from '../checks.ts'
 import { checkUntraced } from '../core/engine.ts'
 import { cos, pow } from '../math.ts'
+import { inspect, printed } from '../printed.ts'
 import { ParameterGroups } from './parameters.ts'
 
 export interface Group {
@@ -39,6 +40,16 @@ export function checkOptimizer(caller: string, optimizer: unknown): void {
   if (!(optimizer instanceof ParameterGroups))
     throw new TypeError(`${caller}: optimizer is ${kindOf(optimizer)}, expected an optimizer of lanewise`)
   checkUntraced(`${caller}: cannot be made`, 'make it outside of the compiled function')
+}
+
+/** A schedule in a line, with the rates that it has set. */
+export function textOf(
+  caller: string,
+  schedule: { lastEpoch: number; optimizer: ParameterGroups; getLastLr(): number[] },
+): string {
+  const { lastEpoch, optimizer } = schedule
+  const rates = optimizer.disposed ? ['disposed'] : schedule.getLastLr()
+  return printed(caller.replace('optim.', ''), { lastEpoch, lr: rates.length === 1 ? rates[0] : rates })
 }
 
 /** How a schedule goes; `t` is the number of steps taken, `group` the index of a group. */
@@ -114,6 +125,15 @@ export abstract class Schedule {
   /** The rates of the groups. */
   getLastLr(): number[] {
     return this.optimizer.paramGroups.map(({ lr }) => lr)
+  }
+
+  toString(): string {
+    return textOf(this.caller, this)
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return this.toString()
   }
 
   /** Where the schedule stands; JSON keeps it. Options and functions are not in it: make the schedule with the

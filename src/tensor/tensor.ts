@@ -2,7 +2,8 @@ import { settle } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import { copy } from '../core/commands.ts'
 import { currentEngine, currentTrace, emit, newHeldStorage, newStorage } from '../core/engine.ts'
-import { GRADIENTS, type Operand, releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
+import { GRADIENTS, releaseWith, resolve, type Storage, untie } from '../core/storage.ts'
+import { inspect } from '../printed.ts'
 import { guardState, observeGrad, touchState } from './guards.ts'
 import { keep, track } from './scope.ts'
 import { checkShape, type Shape, show, sizeOf } from './shape.ts'
@@ -33,27 +34,37 @@ export interface Node {
  *
  *  Its bytes are freed when it is garbage collected, at once by `dispose()` or `using`, or at the end of
  *  the `scope` that it was made in. */
-export class Tensor implements Operand {
+export class Tensor {
   readonly shape: Shape
   readonly dtype: DType
-  /** Bytes, shared with the tensors that view the same values. */
+  /** Bytes, shared with the tensors that view the same values.
+   *  @internal */
   storage: Storage
-  /** Byte offset of the first element in the storage. */
+  /** Byte offset of the first element in the storage.
+   *  @internal */
   readonly offset: number
-  /** The operation that made this value, while its gradient is wanted. */
+  /** The operation that made this value, while its gradient is wanted.
+   *  @internal */
   node: Node | null = null
-  /** Where the gradient of a leaf is kept. */
+  /** Where the gradient of a leaf is kept.
+   *  @internal */
   gradStorage: Storage | null = null
   #grad: Tensor | null = null
   #requiresGrad = false
 
-  constructor(storage: Storage, shape: Shape, dtype: DType, offset = 0) {
+  protected constructor(storage: Storage, shape: Shape, dtype: DType, offset = 0) {
     this.storage = storage
     // A copy: the caller's array may change.
     this.shape = Object.freeze([...shape])
     this.dtype = dtype
     this.offset = offset
     if (!storage.planned) releaseWith(this, storage)
+  }
+
+  /** A tensor over bytes of the core.
+   *  @internal */
+  static over(storage: Storage, shape: Shape, dtype: DType, offset = 0): Tensor {
+    return new Tensor(storage, shape, dtype, offset)
   }
 
   /** Number of elements. */
@@ -158,11 +169,8 @@ export class Tensor implements Operand {
     this.storage = disposedStorage
   }
 
-  [Symbol.dispose](): void {
-    this.dispose()
-  }
-
-  /** Says where the gradient is kept; the tensor holds those bytes from now on. */
+  /** Says where the gradient is kept; the tensor holds those bytes from now on.
+   *  @internal */
   keepGradientIn(storage: Storage): void {
     this.gradStorage?.release()
     this.gradStorage = storage
@@ -171,14 +179,16 @@ export class Tensor implements Operand {
     releaseWith(this, storage)
   }
 
-  /** Turns a result of a compiled function into a tensor of its own, cut off from the tape. */
+  /** Turns a result of a compiled function into a tensor of its own, cut off from the tape.
+   *  @internal */
   settle(): void {
     releaseWith(this, this.storage)
     this.node = null
     this.#requiresGrad = false
   }
 
-  /** Moves to other bytes, which already hold the values. Programs that knew the old ones are traced anew. */
+  /** Moves to other bytes, which already hold the values. Programs that knew the old ones are traced anew.
+   *  @internal */
   moveTo(storage: Storage): void {
     untie(this)
     this.storage.left = true
@@ -189,7 +199,8 @@ export class Tensor implements Operand {
     touchState()
   }
 
-  /** Throws when the elements cannot be used here: disposed, or the value of another trace. */
+  /** Throws when the elements cannot be used here: disposed, or the value of another trace.
+   *  @internal */
   check(caller: string): void {
     if (this.storage === disposedStorage || this.storage.disposed) {
       throw new Error(
@@ -209,8 +220,8 @@ export class Tensor implements Operand {
     return `tensor(${values}, shape ${show(this.shape)}, ${this.dtype})`
   }
 
-  /** Node prints tensors by this. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  /** @internal */
+  [inspect](): string {
     return this.toString()
   }
 
@@ -260,7 +271,7 @@ export function gradientOf(leaf: Tensor): Tensor {
   if (!leaf.gradStorage) leaf.keepGradientIn(newHeldStorage(4 * leaf.size, GRADIENTS))
   const storage = leaf.gradStorage as Storage
   storage.retain()
-  return keep(new Tensor(storage, leaf.shape, 'f32'))
+  return keep(Tensor.over(storage, leaf.shape, 'f32'))
 }
 
 /** A new value of the current trace, or of the allocator; its elements hold anything. */
@@ -268,7 +279,7 @@ export function empty(owner: string, shape: Shape, dtype: DType = 'f32'): Tensor
   checkShape(owner, shape)
   checkDType(owner, dtype)
   const storage = newStorage(sizeOf(shape) * bytesOf[dtype], owner)
-  return track(new Tensor(storage, shape, dtype))
+  return track(Tensor.over(storage, shape, dtype))
 }
 
 /** A new value, which a command writes. */
@@ -281,7 +292,7 @@ export function computed(owner: string, shape: Shape, command: (out: Tensor) => 
 /** The bytes of `tensor` under another shape of the same size. */
 export function viewOf(tensor: Tensor, shape: Shape): Tensor {
   tensor.storage.retain()
-  return track(new Tensor(tensor.storage, shape, tensor.dtype, tensor.offset))
+  return track(Tensor.over(tensor.storage, shape, tensor.dtype, tensor.offset))
 }
 
 export interface TensorOptions {
@@ -304,7 +315,7 @@ export function tensor(values: NestedNumbers | TypedArray | NDArray, options: Te
   const dtype = settled.dtype ?? (isTypedArray(data) ? dtypeOf(data) : 'f32')
   checkDType('tensor', dtype)
   // Held also while tracing: the values are known now, and constant for the program.
-  const result = track(new Tensor(newHeldStorage(data.length * bytesOf[dtype], 'tensor'), [...shape], dtype))
+  const result = track(Tensor.over(newHeldStorage(data.length * bytesOf[dtype], 'tensor'), [...shape], dtype))
   elements(result).set(data)
   if (settled.requiresGrad) result.requiresGrad = true
   return result

@@ -3,6 +3,9 @@ import { written } from '../checks.ts'
 /** f32 for values, i32 for indices, u8 for raw data (every op widens it to f32 first). */
 export type DType = 'f32' | 'i32' | 'u8'
 
+/** Bytes in a buffer of their own: Uint8Array<ArrayBuffer>, in words that TypeScript before 5.7 knows. */
+export type Bytes = ReturnType<typeof Uint8Array.of>
+
 export type TypedArray = Float32Array | Int32Array | Uint8Array
 
 /** An array in JavaScript's memory: what data sets hold, loaders yield and compiled functions take. */
