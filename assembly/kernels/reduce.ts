@@ -92,9 +92,10 @@ export function fourColumns(x: usize, factor: usize, m: v128, most: f32, squares
   return join(low, high)
 }
 
+/** Two pairs of f64 as f32. */
 // @ts-ignore: decorator
 @inline
-function join(low: v128, high: v128): v128 {
+export function join(low: v128, high: v128): v128 {
   return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2)
 }
 

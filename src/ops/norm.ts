@@ -9,6 +9,9 @@ import { record, together } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { float, type Value } from './input.ts'
 
+/** Elements of an f64: means are kept in these. */
+const DOUBLE = 2
+
 export interface NormOptions {
   /** Factors after the normalisation; default none. */
   weight?: Tensor | null | undefined
@@ -61,7 +64,7 @@ function normalizeRows(
   const width = sizeOf(normalizedShape)
   const rows = sizeOf(a.shape.slice(0, lead))
   const out = empty(op, a.shape)
-  const mean = op === 'layerNorm' ? empty(op, [rows]) : null
+  const mean = op === 'layerNorm' ? empty(op, [rows, DOUBLE]) : null
   const rstd = empty(op, [rows])
   emit(core.layerNorm(out, mean, rstd, a, weight, bias, eps, rows, width))
   const { inputs, rules } = together([a, weight, bias], (dy, [, scales, shifts]) => {
@@ -113,7 +116,7 @@ export function groupNorm(x: Value, groups: number, options: NormOptions = {}): 
   const weight = affine('groupNorm', 'weight', learned.weight, [channels])
   const bias = affine('groupNorm', 'bias', learned.bias, [channels])
   const out = empty('groupNorm', a.shape)
-  const mean = empty('groupNorm', [n, groups])
+  const mean = empty('groupNorm', [n, groups, DOUBLE])
   const rstd = empty('groupNorm', [n, groups])
   emit(core.groupNorm(out, mean, rstd, a, weight, bias, eps, n, groups, channels, inner))
   const { inputs, rules } = together([a, weight, bias], (dy, [, scales, shifts]) => {
@@ -170,7 +173,7 @@ export function batchNorm(x: Value, options: BatchNormOptions = {}): Tensor {
     )
   batchesTracked?.check(op)
   const out = empty(op, a.shape)
-  const mean = empty(op, [channels])
+  const mean = empty(op, [channels, DOUBLE])
   const rstd = empty(op, [channels])
   const stride = channels * inner
   if (training) {

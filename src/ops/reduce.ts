@@ -157,7 +157,12 @@ export function variance(x: Value, settings: VarianceOptions = {}): Tensor {
   const a = float('variance', 'x', x)
   const axes = axesOf('variance', a.ndim, options.axis)
   const count = axes.reduce((n, d) => n * (a.shape[d] as number), 1)
-  const centred = sub(a, mean(a, { axis: axes, keepDim: true }))
+  // A mean is rounded to f32, half a step of its size off: the mean of what is left after it is not.
+  const near = sub(
+    a,
+    noGrad(() => mean(a, { axis: axes, keepDim: true })),
+  )
+  const centred = sub(near, mean(near, { axis: axes, keepDim: true }))
   return div(sum(mul(centred, centred), options), Math.max(0, count - correction))
 }
 

@@ -124,8 +124,13 @@ export function along(unit: NumberName, ns: number, steps: Steps, how: (numbers:
 }
 
 /** Cut along the channels of [n, channels, inner], from sample to sample `stride`. `maps`: operands of this shape;
- *  `vectors`: [channels]. */
-export const byChannel = (ns: number, maps: readonly string[], vectors: readonly string[]): Rule => {
+ *  `vectors`: [channels]; `doubles`: the same in f64. */
+export const byChannel = (
+  ns: number,
+  maps: readonly string[],
+  vectors: readonly string[],
+  doubles: readonly string[],
+): Rule => {
   return (args) => {
     const { n, channels, inner, stride } = args.numbers
     return {
@@ -140,6 +145,7 @@ export const byChannel = (ns: number, maps: readonly string[], vectors: readonly
             maps.map((name) => [name, args.span(name, from * inner, (n - 1) * stride + count * inner)]),
           ),
           ...Object.fromEntries(vectors.map((name) => [name, args.span(name, from, count)])),
+          ...Object.fromEntries(doubles.map((name) => [name, args.span(name, 2 * from, 2 * count)])),
           channels: count,
         })
       },

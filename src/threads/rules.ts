@@ -286,18 +286,18 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   logisticEntropyBackward: each(2, ({ each }) => ({ dy: each })),
   ...{ checkFinite: 'little work', checkRange: unary, checkSign: unary },
 
-  layerNorm: along('rows', 1, ({ d }) => ({ out: d, x: d, mean: 1, rstd: 1 })),
+  layerNorm: along('rows', 1, ({ d }) => ({ out: d, x: d, mean: 2, rstd: 1 })),
   layerNormBackward: along(
     'rows',
     1.2,
-    ({ d }) => ({ dx: d, dy: d, x: d, mean: 1, rstd: 1 }),
+    ({ d }) => ({ dx: d, dy: d, x: d, mean: 2, rstd: 1 }),
     ({ d }) => rowSums(d),
   ),
   layerNormSums: 'little work',
   groupNorm: along('n', 1, ({ channels, groups, inner }) => ({
     out: channels * inner,
     x: channels * inner,
-    mean: groups,
+    mean: 2 * groups,
     rstd: groups,
   })),
   groupNormBackward: along(
@@ -307,7 +307,7 @@ export const rules: Readonly<Record<string, Rule | string>> = {
       dx: channels * inner,
       dy: channels * inner,
       x: channels * inner,
-      mean: groups,
+      mean: 2 * groups,
       rstd: groups,
     }),
     ({ channels, inner }) => (inner === 1 ? rowSums(channels) : { sums: 4 * channels }),
@@ -315,9 +315,9 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   groupNormSums: 'little work',
 
   countBatch: 'little work',
-  batchNorm: byChannel(1, ['out', 'x'], ['mean', 'rstd', 'runningMean', 'runningVar', 'weight', 'bias']),
-  batchNormFixed: byChannel(0.4, ['out', 'x'], ['mean', 'rstd', 'runningMean', 'runningVar', 'weight', 'bias']),
-  batchNormBackward: byChannel(1, ['dx', 'dy', 'x'], ['dweight', 'dbias', 'mean', 'rstd', 'weight']),
+  batchNorm: byChannel(1, ['out', 'x'], ['rstd', 'runningMean', 'runningVar', 'weight', 'bias'], ['mean']),
+  batchNormFixed: byChannel(0.4, ['out', 'x'], ['rstd', 'runningMean', 'runningVar', 'weight', 'bias'], ['mean']),
+  batchNormBackward: byChannel(1, ['dx', 'dy', 'x'], ['dweight', 'dbias', 'rstd', 'weight'], ['mean']),
 
   ...{ countSteps: 'little work', countNadam: 'little work' },
   sgd: flat(0.4, 'param', 'grad', 'velocity'),

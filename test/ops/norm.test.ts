@@ -320,3 +320,35 @@ test('parts of norms over a batch give the bits of the whole', () =>
       expect(counted.batchesTracked.item()).toBe(4)
     }
   }))
+
+describe('values around 1e5 are normalised like the same values around 0', () => {
+  // Steps of 2^-7, which is what f32 has there: the difference to 99991 is exact, so that the results are the same numbers.
+  const FAR = 99991
+  const shapes: Record<string, number[]> = { rows: [5, 300], columns: [300, 5], maps: [7, 6, 43] }
+  const ops: Record<string, [string[], (x: lw.Tensor) => lw.Tensor]> = {
+    layerNorm: [['rows', 'maps'], (x) => lw.layerNorm(x, [x.shape.at(-1) as number])],
+    groupNorm: [['maps'], (x) => lw.groupNorm(x, 2)],
+    'groupNorm of single values': [['rows'], (x) => lw.groupNorm(x, 10)],
+    batchNorm: [['columns', 'maps'], (x) => lw.batchNorm(x, { training: true })],
+    std: [['rows', 'columns', 'maps'], (x) => lw.std(x, { axis: -1 })],
+    'std of columns': [['columns', 'maps'], (x) => lw.std(x, { axis: 0 })],
+    variance: [['rows', 'maps'], (x) => lw.variance(x)],
+  }
+  for (const [name, [kinds, op]] of Object.entries(ops))
+    test.each(kinds)(`${name} of %s`, (kind) => {
+      const shape = shapes[kind] as number[]
+      const steps = numbers(size(shape), 3, 0, 40).map((v) => Math.floor(v) / 128)
+      const run = (data: Float32Array) => {
+        const x = tensor(data, { shape, requiresGrad: true })
+        const y = op(x)
+        y.backward({ gradient: tensor(numbers(y.size, 5), { shape: y.shape }) })
+        return { y: y.data(), dx: (x.grad as lw.Tensor).data() }
+      }
+      const near = run(steps)
+      const far = run(steps.map((v) => FAR + v))
+      // Deviations are 0.09: their means and squares are a few roundings of numbers below 1 / 3 apart, divided by it.
+      const largest = Math.max(...near.dx.map(Math.abs))
+      expectClose(far.y, near.y, 16, 16, `${name}, values`)
+      expectClose(far.dx, near.dx, 16, 64 * largest, `${name}, gradient`)
+    })
+})
