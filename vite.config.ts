@@ -3,6 +3,7 @@ import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BuildOptions, Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { filesOfFuzz, filesOfKernels } from './test/helpers/files.ts'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
 
@@ -171,25 +172,16 @@ const licences: Plugin = {
   },
 }
 
-/** Tests of files, of numbers in JavaScript, of processes or of threads of their own: `--mode threads` changes nothing there. */
-const withoutPrograms = [
-  'data',
-  'docs',
-  'flower/keys',
-  'flower/messages',
-  'flower/privacy',
-  'flower/wire',
-  'io/npy',
-  'lecture',
-  'loader',
-  'metrics',
-  'node',
-  'package',
-  'safetensors',
-  'structure',
-  'team',
-  'worker',
-]
+const onKernels = (setup: string) => () => ({ include: filesOfKernels(), setupFiles: [`test/helpers/${setup}.ts`] })
+/** Modes of Vitest: which files of tests it runs, and what it sets up. */
+const modes: Readonly<Record<string, () => { include: string[]; setupFiles?: string[] }>> = {
+  test: () => ({ include: ['test/**/*.test.ts'] }),
+  fuzz: () => ({ include: filesOfFuzz() }),
+  threads: onKernels('threads'),
+  wide: onKernels('modes'),
+  fast: onKernels('modes'),
+  'wide-fast': onKernels('modes'),
+}
 
 // The package: one file with all code, and small ones that name what of it belongs to each entry. Node loads seven files
 // in 12 ms (a file for each source: 54), and bundlers leave out what a page does not use. The core is in the files of
@@ -214,20 +206,12 @@ export default defineConfig(({ mode }) => ({
         ],
       }),
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: [
-      '**/node_modules/**',
-      ...(mode === 'threads' ? withoutPrograms : []).map((name) => `test/${name}.test.ts`),
-    ],
+    exclude: ['**/node_modules/**'],
+    ...modes[mode]?.(),
     // For a machine with other work to do: no test measures time.
     testTimeout: 30_000,
     // Vitest leaves one core to itself, which on two is half the machine, and has nothing to do there.
     maxWorkers: '100%',
-    setupFiles: /wide|fast/.test(mode)
-      ? ['test/helpers/modes.ts']
-      : mode === 'threads'
-        ? ['test/helpers/threads.ts']
-        : [],
     reporters: ['default', './test/tally.ts'],
   },
 }))

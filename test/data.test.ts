@@ -17,6 +17,7 @@ import {
   tensor,
 } from '../src/index.ts'
 import { readIdx, type Source } from '../src/io/index.ts'
+import { runs } from './helpers/long.ts'
 
 /** An IDX file: sizes and elements big-endian, as `write` puts each. */
 function idx(
@@ -602,7 +603,7 @@ describe('DataLoader', () => {
     for (const bySeed of [false, true]) {
       const counts = Array<number>(n * n).fill(0)
       const loader = load(n, { shuffle: true, seed: 12, batchSize: n })
-      for (let i = 0; i < 4000; i++)
+      for (let i = 0; i < runs(1000, 4000); i++)
         orderOf(bySeed ? load(n, { shuffle: true, seed: i, batchSize: n }) : loader).forEach((sample, position) => {
           ;(counts[n * position + sample] as number)++
         })
@@ -621,8 +622,7 @@ describe('DataLoader', () => {
     const single = Array<number>(24).fill(0)
     const pairs = Array<number>(24 * 24).fill(0)
     let before = name()
-    // Some twenty of each pair.
-    for (let epoch = 1; epoch <= 20 * 24 * 24; epoch++) {
+    for (let epoch = 1; epoch <= runs(5, 20) * 24 * 24; epoch++) {
       const order = name()
       ;(single[order] as number)++
       ;(pairs[24 * before + order] as number)++

@@ -113,7 +113,7 @@ test('the picture of README.md is of its program', () => {
 })
 
 const start = (...args: string[]) =>
-  execFileSync('npx', ['tsx', 'examples/mnist/main.ts', ...args], {
+  execFileSync(process.execPath, ['--import', 'tsx', 'examples/mnist/main.ts', ...args], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -155,7 +155,7 @@ test.each([
 })
 
 const run = (example: string, ...args: string[]) =>
-  execFileSync('npx', ['tsx', `examples/${example}/main.ts`, ...args], { encoding: 'utf8' })
+  execFileSync(process.execPath, ['--import', 'tsx', `examples/${example}/main.ts`, ...args], { encoding: 'utf8' })
 
 test('train:mnist-cnn learns from any four IDX files', { timeout: 60_000 }, () => {
   const data = mkdtempSync(join(folder, 'idx-'))

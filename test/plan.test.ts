@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { type Life, layBySize, layByTime } from '../src/core/plan.ts'
 import { Storage } from '../src/core/storage.ts'
 import { compile, init, optim, type Tensor, tensor, uniform } from '../src/index.ts'
+import { runs } from './helpers/long.ts'
 
 beforeAll(() => init())
 
@@ -45,7 +46,7 @@ test.each([
         }
       }
     }),
-    { numRuns: 500 },
+    { numRuns: runs(100, 500) },
   )
 })
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { init, type NDArray, nn, tensor } from '../src/index.ts'
 import { readSafetensors, writeSafetensors } from '../src/io/index.ts'
+import { runs } from './helpers/long.ts'
 
 type Arrays = Record<string, NDArray>
 
@@ -145,7 +146,7 @@ describe('writeSafetensors and readSafetensors', () => {
         expect(bits(read.tensors)).toEqual(bits(given))
         expect(Object.entries(read.metadata).sort()).toEqual(Object.entries(Object.fromEntries(pairs)).sort())
       }),
-      { numRuns: 300 },
+      { numRuns: runs(60, 300) },
     )
   })
 

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import * as lw from '../../src/index.ts'
 import { type Tensor, tensor } from '../../src/index.ts'
 import { numbers } from './check.ts'
+import { runs } from './long.ts'
 
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
 
@@ -41,5 +42,5 @@ export const sizes = <T extends readonly unknown[]>(
         return null
       })
     }),
-    { numRuns: 4 },
+    { numRuns: runs(4, 20) },
   )

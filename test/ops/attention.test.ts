@@ -11,6 +11,7 @@ import {
 import { check, numbers } from '../helpers/check.ts'
 import { both, few, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
+import { runs } from '../helpers/long.ts'
 import { ref, size } from '../reference/array.ts'
 import * as reference from '../reference/attention.ts'
 
@@ -112,7 +113,7 @@ describe('scaledDotProductAttention', () => {
             tolerance: tolerance(S, D),
           }),
       ),
-      { numRuns: 12, seed: 7 },
+      { numRuns: runs(6, 40), seed: 7 },
     )
   })
 

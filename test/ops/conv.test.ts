@@ -6,6 +6,7 @@ import { type ConvOptions, nn } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
 import { few, odd, both as run, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
+import { runs } from '../helpers/long.ts'
 import { type Ref, ref } from '../reference/array.ts'
 import * as reference from '../reference/conv.ts'
 
@@ -156,7 +157,7 @@ describe('conv2d', () => {
           })
         },
       ),
-      { numRuns: 40, seed: 5 },
+      { numRuns: runs(15, 60), seed: 5 },
     )
   })
 

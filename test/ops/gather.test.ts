@@ -5,6 +5,7 @@ import { tensor } from '../../src/index.ts'
 import { check } from '../helpers/check.ts'
 import { both, classes, few, length, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
+import { runs } from '../helpers/long.ts'
 import * as reference from '../reference/gather.ts'
 
 beforeAll(() => lw.init())
@@ -168,7 +169,7 @@ describe('gather and scatterAdd', () => {
           })
         },
       ),
-      { numRuns: 30 },
+      { numRuns: runs(15, 60) },
     )
   })
 

@@ -5,6 +5,7 @@ import { type AvgPool2dOptions, type MaxPool2dOptions, nn } from '../../src/inde
 import { check } from '../helpers/check.ts'
 import { few, odd, both as run, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
+import { runs } from '../helpers/long.ts'
 import { type Ref, ref } from '../reference/array.ts'
 import * as reference from '../reference/pool.ts'
 
@@ -194,7 +195,7 @@ test('any window', () => {
         })
       },
     ),
-    { numRuns: 40, seed: 6 },
+    { numRuns: runs(20, 60), seed: 6 },
   )
 })
 
