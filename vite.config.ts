@@ -28,6 +28,7 @@ const modules: BuildOptions = {
       index: 'src/index.ts',
       ...namespaces,
       io: 'src/io/index.ts',
+      data: 'src/data/index.ts',
       learn: 'src/learn/index.ts',
       worker: 'src/worker/index.ts',
       flower: 'src/flower/index.ts',
@@ -52,8 +53,16 @@ const modules: BuildOptions = {
   minify: false,
   rolldownOptions: {
     external: /^node:|^#(kernels|workers)$/,
+    // Of the compressors one is wasm that compiles where it is imported, which pages and edge runtimes refuse; it is not used.
+    treeshake: { moduleSideEffects: (id) => !/hyparquet-compressors|hysnappy/.test(id) },
     output: {
-      chunkFileNames: ({ name }) => (name === 'walk' || name === 'work' ? 'threads/[name].js' : '[name].js'),
+      // What a dynamic import of a library gives lies beside the library.
+      chunkFileNames: ({ name, facadeModuleId }) =>
+        name === 'walk' || name === 'work'
+          ? 'threads/[name].js'
+          : facadeModuleId && packageOf(facadeModuleId)
+            ? `imports/${packageOf(facadeModuleId)}.js`
+            : '[name].js',
       minifyInternalExports: false,
       codeSplitting: {
         groups: [
@@ -62,9 +71,10 @@ const modules: BuildOptions = {
           { name: 'checks', test: /src\/checks/, priority: 1 },
           // Each library is a file, of which only what is used remains.
           { name: (id) => `lib/${packageOf(id)}`, test: /node_modules/, priority: 1 },
+          { name: 'formats', test: /src\/io\/(?!index|dtypes)/ },
           {
             name: 'core',
-            test: /src\/((start|math|printed)\.ts|(core|tensor|ops|nn|losses|optim|metrics|data)\/(?!index|initializers|precision))/,
+            test: /src\/((start|math|printed)\.ts|io\/dtypes|data\/(dataset|loader|random|split)|(core|tensor|ops|nn|losses|optim|metrics)\/(?!index|initializers|precision))/,
           },
         ],
       },
@@ -160,7 +170,9 @@ const licences: Plugin = {
   name: 'licences',
   generateBundle(_, bundle) {
     const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? Object.keys(file.modules) : []))
-    const names = [...new Set(['assemblyscript', ...modules.flatMap((id) => packageOf(id) ?? [])])].sort()
+    // Those of which something is left.
+    const libraries = Object.keys(bundle).flatMap((file) => /^lib\/(.*)\.js$/.exec(file)?.[1] ?? [])
+    const names = ['assemblyscript', ...libraries].sort()
     const parts = names.map((name) => {
       const { version, license } = JSON.parse(readFileSync(resolve(root, 'node_modules', name, 'package.json'), 'utf8'))
       const files = licenceFiles(name)

@@ -315,10 +315,15 @@ describe('TensorDataset', () => {
     ['an array without axes', [{ shape: [], data: Float32Array.of(1) }], /argument 0 has no axes, expected/],
     ['negative sizes', [{ shape: [-2, -2], data: new Float32Array(4) }], /argument 0.*\[-2, -2\].*expected/],
     ['broken sizes', [{ shape: [1.5, 2], data: new Float32Array(3) }], /argument 0.*\[1\.5, 2\].*expected/],
-    ['a list', [[1, 2, 3]], /argument 0 is .*expected \{ data, shape \}/],
+    ['a ragged list', [[[1, 2], [3]]], /argument 0 has a list of 1 at axis 1, expected 2/],
+    ['a list of words', [['a']], /argument 0 holds 'a', expected numbers/],
     ['data in a list', [x, { shape: [3], data: [1, 2, 3] }], /argument 1 is .*expected \{ data, shape \}/],
-    ['f64 data', [{ shape: [3], data: new Float64Array(3) }], /argument 0 is .*expected \{ data, shape \}/],
-    ['a number', [3], /argument 0 is number, expected \{ data, shape \}/],
+    [
+      'large whole numbers',
+      [BigInt64Array.of(2n ** 40n)],
+      /argument 0 holds 1099511627776, expected whole numbers that fit/,
+    ],
+    ['a number', [3], /argument 0 is 3, expected \{ data, shape \}/],
     ['null', [x, null], /argument 1 is null, expected \{ data, shape \}/],
     ['undefined', [undefined], /argument 0 is undefined, expected \{ data, shape \}/],
   ])('refuses %s', (_, arrays, message) => {
@@ -326,10 +331,30 @@ describe('TensorDataset', () => {
     expect(() => new TensorDataset(...(arrays as NDArray[]))).toThrow(/^TensorDataset: /)
   })
 
-  test('refuses a Tensor: samples lie in memory of JavaScript', () => {
-    expect(() => new TensorDataset(tensor([[1, 2]]) as never)).toThrow(
-      /^TensorDataset: argument 0 is .*expected \{ data/,
+  test('takes tensors, nested lists and any typed array', () => {
+    const f32 = Float32Array.of(1, 2, 3, 4)
+    const i32 = Int32Array.of(1, 2)
+    const { arrays } = new TensorDataset(
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { shape: [2, 2], data: Float64Array.of(1, 2, 3, 4) },
+      Int16Array.of(1, 2),
+      BigInt64Array.of(1n, 2n),
+      Uint8ClampedArray.of(1, 2),
     )
+    expect(arrays).toEqual([
+      ...Array(3).fill({ shape: [2, 2], data: f32 }),
+      ...Array(2).fill({ shape: [2], data: i32 }),
+      { shape: [2], data: Uint8Array.of(1, 2) },
+    ])
+    expect(new TensorDataset([1, 2]).all()).toEqual([{ shape: [2], data: Float32Array.of(1, 2) }])
+    expect(new Subset(new TensorDataset([1, 2]), [1]).all()).toEqual([{ shape: [1], data: Float32Array.of(2) }])
   })
 })
 

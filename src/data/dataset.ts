@@ -1,8 +1,9 @@
-import { settle } from '../checks.ts'
+import { written } from '../checks.ts'
+import { type AnyNDArray, type AnyTypedArray, decode, storedDTypeOf } from '../io/dtypes.ts'
 import { inspect, printed } from '../printed.ts'
 import { checkShape, show, sizeOf } from '../tensor/shape.ts'
-import { arrayOf, dtypeOf, isNDArray, type NDArray } from '../tensor/types.ts'
-import { permutation, seedOption } from './random.ts'
+import { arrayOf, dtypeOf, isNDArray, type NDArray, type TypedArray } from '../tensor/types.ts'
+import { type SplitOptions, splitIndices } from './split.ts'
 
 /** Rows of samples, in JavaScript's memory: several arrays of one length. */
 export interface Dataset<Sample extends readonly NDArray[] = readonly NDArray[]> {
@@ -11,20 +12,69 @@ export interface Dataset<Sample extends readonly NDArray[] = readonly NDArray[]>
   gather(indices: ArrayLike<number>): Sample
 }
 
-/** Arrays whose first axes run over the same samples. torch.utils.data.TensorDataset. */
-export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset<Sample> {
-  readonly length: number
-  readonly arrays: Sample
+/** Nested lists of numbers, all of one length at each level. */
+export type NestedNumbers = readonly number[] | readonly NestedNumbers[]
 
-  constructor(...arrays: Sample) {
-    if (arrays.length === 0) throw new RangeError('TensorDataset: got no arrays, expected at least one')
+/** What arrays of samples are made from: { data, shape } with any typed array, a typed array alone (one number a sample), a
+ *  tensor, or nested lists of numbers. f64 becomes f32; whole numbers i32, and must fit; lists of numbers f32. */
+export type Samples =
+  | AnyNDArray
+  | AnyTypedArray
+  | { readonly shape: readonly number[]; data(): TypedArray }
+  | NestedNumbers
+
+/** Samples as an array of ours. */
+export function samplesOf(name: string, given: Samples): NDArray {
+  const own = given as NDArray
+  if (isNDArray(own)) return own
+  const tensor = given as { shape: readonly number[]; data(): TypedArray } | null
+  if (typeof tensor?.data === 'function') return { shape: tensor.shape, data: tensor.data() }
+  if (Array.isArray(given)) return nested(name, given)
+  const list = storedDTypeOf(given) ? (given as AnyTypedArray) : (given as AnyNDArray | null)?.data
+  const dtype = storedDTypeOf(list)
+  if (!list || !dtype)
+    throw new TypeError(
+      `${name} is ${written(given)}, expected { data, shape }, a typed array, a tensor or nested lists of numbers`,
+    )
+  const bytes = new Uint8Array(list.buffer as ArrayBuffer, list.byteOffset, list.byteLength).slice()
+  const data = decode(dtype, bytes, (value) => {
+    throw new RangeError(`${name} holds ${value}, expected whole numbers that fit in 32 bits`)
+  })
+  return { shape: list === given ? [data.length] : (given as AnyNDArray).shape, data }
+}
+
+function nested(name: string, list: readonly unknown[]): NDArray {
+  const shape: number[] = []
+  for (let level: unknown = list; Array.isArray(level) && shape.length < 32; level = level[0]) shape.push(level.length)
+  const data = new Float32Array(sizeOf(shape))
+  let at = 0
+  const fill = (level: unknown, axis: number): void => {
+    if (axis === shape.length) {
+      if (typeof level !== 'number') throw new TypeError(`${name} holds ${written(level)}, expected numbers`)
+      data[at++] = level
+    } else if (!Array.isArray(level) || level.length !== shape[axis])
+      throw new RangeError(
+        `${name} has a list of ${Array.isArray(level) ? level.length : written(level)} at axis ${axis}, expected ${shape[axis]} as in the first`,
+      )
+    else for (const item of level) fill(item, axis + 1)
+  }
+  fill(list, 0)
+  return { shape, data }
+}
+
+/** An array for each of what was given. */
+export type Arrays<Given extends readonly Samples[]> = { -readonly [I in keyof Given]: NDArray }
+
+/** Arrays whose first axes run over the same samples. torch.utils.data.TensorDataset. */
+export class TensorDataset<Given extends readonly Samples[]> implements Dataset<Arrays<Given>> {
+  readonly length: number
+  readonly arrays: Arrays<Given>
+
+  constructor(...given: Given) {
+    if (given.length === 0) throw new RangeError('TensorDataset: got no arrays, expected at least one')
+    const arrays = given.map((each, i) => samplesOf(`TensorDataset: argument ${i}`, each))
     arrays.forEach((array, i) => {
       const name = `TensorDataset: argument ${i}`
-      if (!isNDArray(array)) {
-        throw new TypeError(
-          `${name} is ${array === null ? 'null' : typeof array}, expected { data, shape } with typed data`,
-        )
-      }
       checkShape(name, array.shape)
       if (array.shape.length === 0) throw new RangeError(`${name} has no axes, expected samples along the first`)
       if (sizeOf(array.shape) !== array.data.length) {
@@ -36,11 +86,16 @@ export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset
         throw new RangeError(`${name} has ${array.shape[0]} samples, expected ${arrays[0]?.shape[0]} as in the first`)
       }
     })
-    this.arrays = arrays
+    this.arrays = arrays as readonly NDArray[] as Arrays<Given>
     this.length = (arrays[0] as NDArray).shape[0] as number
   }
 
-  gather(indices: ArrayLike<number>): Sample {
+  /** All samples, as one batch: the arrays themselves. */
+  all(): Arrays<Given> {
+    return this.arrays
+  }
+
+  gather(indices: ArrayLike<number>): Arrays<Given> {
     const rows = ({ data, shape }: NDArray): NDArray => {
       const row = sizeOf(shape.slice(1))
       const out = new arrayOf[dtypeOf(data)](indices.length * row)
@@ -53,7 +108,7 @@ export class TensorDataset<Sample extends readonly NDArray[]> implements Dataset
       }
       return { data: out, shape: [indices.length, ...shape.slice(1)] }
     }
-    return this.arrays.map(rows) as readonly NDArray[] as Sample
+    return this.arrays.map(rows) as readonly NDArray[] as Arrays<Given>
   }
 
   toString(): string {
@@ -101,6 +156,11 @@ export class Subset<Sample extends readonly NDArray[] = readonly NDArray[]> impl
     return this.dataset.gather(Uint32Array.from(indices, own))
   }
 
+  /** All samples of the part, as one batch. */
+  all(): Sample {
+    return this.dataset.gather(this.indices)
+  }
+
   toString(): string {
     return printed('Subset', { samples: this.length, of: this.dataset.length })
   }
@@ -111,7 +171,7 @@ export class Subset<Sample extends readonly NDArray[] = readonly NDArray[]> impl
   }
 }
 
-/** Splits a data set at random into parts that share no sample.
+/** Splits a data set into parts that share no sample, at random, or by classes, groups or times, which are given for each sample.
  *  `parts`: fractions that sum to 1 (default 80 % train, 10 % validation, 10 % test), or counts that sum to
  *  the length. `seed`: default 0. torch.utils.data.random_split. */
 export function randomSplit<
@@ -120,34 +180,10 @@ export function randomSplit<
 >(
   dataset: Dataset<Sample>,
   parts: Parts = [0.8, 0.1, 0.1] as readonly number[] as Parts,
-  options: { seed?: number | undefined } = {},
+  options: SplitOptions = {},
 ): { -readonly [I in keyof Parts]: Subset<Sample> } {
   checkDataset('randomSplit', dataset)
-  const { seed } = settle('randomSplit', options, { seed: seedOption })
-  if (!Array.isArray(parts))
-    throw new TypeError(
-      `randomSplit: parts are ${parts === null ? 'null' : typeof parts}, expected a list of fractions or counts`,
-    )
-  const total = parts.reduce((a, b) => a + b, 0)
-  const fractions = Math.abs(total - 1) < 1e-9
-  if (
-    parts.some((part) => !(part >= 0) || (!fractions && !Number.isInteger(part))) ||
-    !(fractions || total === dataset.length)
-  ) {
-    throw new RangeError(
-      `randomSplit: parts ${show(parts)} sum to ${total}, expected fractions that sum to 1, or counts that sum to ${dataset.length}`,
-    )
+  return splitIndices('randomSplit', dataset.length, parts, options).map((indices) => new Subset(dataset, indices)) as {
+    -readonly [I in keyof Parts]: Subset<Sample>
   }
-  // Cut points are rounded, so that the parts always add up to the whole.
-  const order = permutation(dataset.length, seed)
-  let sum = 0
-  let start = 0
-  const subsets = parts.map((part) => {
-    sum += part
-    const end = fractions ? Math.round(sum * dataset.length) : sum
-    const subset = new Subset(dataset, order.subarray(start, end))
-    start = end
-    return subset
-  })
-  return subsets as { -readonly [I in keyof Parts]: Subset<Sample> }
 }

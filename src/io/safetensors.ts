@@ -226,7 +226,7 @@ function fail(what: string): never {
 }
 
 /** A key that some object of this valid JSON text has twice, or null; JSON.parse would keep the last. */
-function repeatedKey(text: string): string | null {
+export function repeatedKey(text: string): string | null {
   // The keys of each open object, null for an open array.
   const open: (Set<string> | null)[] = []
   let isKey = false

@@ -1,4 +1,5 @@
 // lanewise/node: everything of lanewise, with an init that knows Node.
 
 export * from '../index.ts'
+export { openFile } from './file.ts'
 export { init, type NodeInitOptions } from './init.ts'
