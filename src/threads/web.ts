@@ -13,8 +13,8 @@ export function obstacle(): string | null {
   if (typeof Worker === 'undefined') return 'this place has no Worker'
   if (typeof SharedArrayBuffer === 'undefined' || !crossOriginIsolated)
     return (
-      'the page is not cross-origin isolated: memory is shared where its server sends Cross-Origin-Opener-Policy: ' +
-      'same-origin and Cross-Origin-Embedder-Policy: require-corp'
+      'the page is not cross-origin isolated: memory is shared where its server sends Document-Isolation-Policy: ' +
+      'isolate-and-credentialless, or Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
     )
   return null
 }
@@ -34,7 +34,10 @@ export function spawn(assignment: Assignment): Promise<TeamWorker> {
     }
     worker.onerror = (event) => {
       event.preventDefault()
-      over(event.message || 'its script, web-worker.js beside this one, could not be loaded')
+      over(
+        event.message ||
+          'its script, web-worker.js beside this one, could not be loaded, or came without a header of the page',
+      )
     }
     worker.onmessage = ({ data }) => {
       if (data !== 'ready') return over(String(data))

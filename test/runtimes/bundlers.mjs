@@ -58,12 +58,11 @@ export const bundlers = {
   },
 }
 
-/** Vite's development server for `folder`; its address and close(). */
+/** Vite's development server for `folder`, with the configuration that lies there; its address and close(). */
 export async function viteDev(folder) {
   const { createServer } = await import('vite')
   const server = await createServer({
     root: folder,
-    configFile: false,
     logLevel: 'error',
     server: { host: '127.0.0.1', port: 0 },
   })

@@ -80,6 +80,20 @@ export function checks(context) {
       return fromVite(await viteDev(root), what)
     },
   }
+  /** What app/cold tells from Vite's development server, which begins without a cache. */
+  const cold = async (name, config) => {
+    const root = join(folder, name)
+    cpSync(join(folder, 'app/cold'), root, { recursive: true })
+    // Where a package.json is, the cache is.
+    writeFileSync(join(root, 'package.json'), '{ "private": true, "type": "module" }\n')
+    if (config) writeFileSync(join(root, 'vite.config.js'), config)
+    const vite = await viteDev(root)
+    try {
+      return await opened(browsers.Chromium, '/', {}, vite.origin)
+    } finally {
+      await vite.close()
+    }
+  }
   const inBrowser = (name, path, prepare) => async () => {
     await prepare?.()
     const browser = browsers[name]
@@ -217,6 +231,25 @@ export function checks(context) {
     ),
   }
 
+  /** Threads follow what the engine says of the page: two where it is isolated, else one and why. */
+  const isolation = (name, mode, expected) => async () => {
+    script('isolation', '../app/isolation.js')
+    const { isolated, count, reason, wrong } = await opened(browsers[name], `/${mode}/isolation/index.html`)
+    const failures = [...wrong]
+    if (expected !== undefined && isolated !== expected) failures.push(`crossOriginIsolated is ${isolated}`)
+    if (count !== (isolated ? 2 : 1)) failures.push(`${count} threads: ${reason}`)
+    if (!isolated && !/not cross-origin isolated.*Document-Isolation-Policy/.test(reason)) failures.push(reason)
+    return { isolated, threads: String(count), failures }
+  }
+  const isolations = {
+    'Chromium, no header': isolation('Chromium', 'plain', false),
+    'Chromium, Document-Isolation-Policy': isolation('Chromium', 'document', true),
+    'Chromium, also COOP and COEP': isolation('Chromium', 'both', true),
+    // Whether it has it is the engine's to say.
+    'Firefox, Document-Isolation-Policy': isolation('Firefox', 'document'),
+    'Firefox, also COOP and COEP': isolation('Firefox', 'both', true),
+  }
+
   let trainingBundled
   const bundleTraining = () => {
     const out = page(folder, 'training')
@@ -328,9 +361,10 @@ export function checks(context) {
   return {
     Runtimes: { columns: ['Runtime', 'Version', 'SIMD', 'Relaxed', 'Threads'], rows: runtimes },
     'Fast core': { columns: ['Runtime', 'Fast', 'Auto'], rows: about(fastCores, 'precision') },
+    Isolation: { columns: ['Check', 'Isolated', 'Threads'], rows: about(isolations, 'two threads') },
     'Training in a Worker': { columns: ['Runtime'], rows: about(trainings, 'lanewise/worker') },
     'Bad input': { columns: ['Check'], rows: refusals },
-    Examples: { columns: ['Check'], rows: exampleChecks(context, { ...watch, ...pagesOfVite, deno }) },
+    Examples: { columns: ['Check'], rows: exampleChecks(context, { ...watch, ...pagesOfVite, cold, deno }) },
     Figures: { columns: ['Check', 'Measured', 'Limit'], rows: figureChecks(context, { ...watch, ...pagesOfVite }) },
   }
 }

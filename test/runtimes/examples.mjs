@@ -37,7 +37,7 @@ const rows = (count) =>
   Array.from({ length: count }, (_, i) => [0, 1, 2, 3].map((k) => Math.sin(i * (k + 1)) + 2 * (i % 3)))
 const labels = (count) => Array.from({ length: count }, (_, i) => i % 3)
 
-export function exampleChecks(context, { watched, preview, viteDev, deno }) {
+export function exampleChecks(context, { watched, preview, viteDev, cold, deno }) {
   const failures = (...pairs) => ({ failures: pairs.filter(([fits]) => !fits).map(([, what]) => what) })
   /** A page that must have drawn something, and say `words`. */
   const drawn = ([{ text, colours }], words) =>
@@ -85,6 +85,21 @@ export function exampleChecks(context, { watched, preview, viteDev, deno }) {
     'examples/vite-page, vite dev': async () => {
       const cwd = await installed(context, 'vite-page')
       return drawn(await viteDev(cwd, { until: 'done' }), /^step 3000 of 3000, loss 0\.0\d+$/)
+    },
+    'Vite dev with nothing cached, the line of docs/worker.md: the page is loaded once': async () => {
+      const line = readFileSync(join(context.root, 'docs/worker.md'), 'utf8').match(
+        /```js vite\.config\.js\n([\s\S]*?)```/,
+      )[1]
+      const found = await cold('cold', line)
+      return failures(
+        [found.loads === 1, `${found.loads} loads`],
+        [found.loss < 1e-4, `loss ${found.loss}, ${found.error}`],
+      )
+    },
+    // So that the row above can fail: once this does, the line is no longer needed.
+    'Vite dev with nothing cached, without the line: the page is loaded again': async () => {
+      const { loads } = await cold('cold-plain')
+      return failures([loads > 1, `${loads} load`])
     },
     'examples/worker: every button, in Chromium': async () => {
       const cwd = await installed(context, 'worker')

@@ -15,14 +15,22 @@ const types = {
 
 const policy = (sources) => ({ 'Content-Security-Policy': `default-src 'self'; script-src ${sources}` })
 
+const isolated = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
+const document = { 'Document-Isolation-Policy': 'isolate-and-credentialless' }
+
 /** What the folders of the address stand for. */
 const modes = {
   plain: {},
-  isolated: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+  isolated,
+  document: {},
+  both: isolated,
   strict: policy("'self' 'wasm-unsafe-eval'"),
   nowasm: policy("'self'"),
   text: { 'Content-Type': 'text/plain' },
 }
+
+/** Headers of pages alone, not of what they load. */
+const documents = { document, both: document }
 
 /** Serves `root`. report() makes an address for one page to post to, and a promise of what it posts. */
 export async function serve(root) {
@@ -44,7 +52,7 @@ export async function serve(root) {
       return
     }
     const headers = { 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Cache-Control': 'no-store' }
-    response.writeHead(200, { ...headers, ...modes[mode] })
+    response.writeHead(200, { ...headers, ...modes[mode], ...(extname(file) === '.html' && documents[mode]) })
     createReadStream(file).pipe(response)
   })
   await new Promise((done) => server.listen(0, '127.0.0.1', done))
