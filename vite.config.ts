@@ -29,6 +29,7 @@ const modules: BuildOptions = {
       ...namespaces,
       io: 'src/io/index.ts',
       data: 'src/data/index.ts',
+      train: 'src/train/index.ts',
       learn: 'src/learn/index.ts',
       worker: 'src/worker/index.ts',
       flower: 'src/flower/index.ts',

@@ -32,7 +32,10 @@ const allowed: Record<string, string[]> = {
   io: ['tensor/shape.ts', 'tensor/types.ts', 'fflate', 'hyparquet', 'hyparquet-compressors', 'papaparse'],
   worker: ['tensor/types.ts'],
   flower: ['index.ts', 'tensor/shape.ts', 'tensor/types.ts', 'io/dtypes.ts', 'io/npy.ts', '@bufbuild/protobuf'],
+  // The public entries alone: no private door into core or tensor.
+  train: ['index.ts', 'io/index.ts', 'data/index.ts'],
   node: [
+    'train/store.ts',
     'index.ts',
     'start.ts',
     'core',

@@ -3,5 +3,12 @@
 export type { AnyNDArray, AnyTypedArray, StoredDType } from './dtypes.ts'
 export { readIdx } from './idx.ts'
 export { readNpy, readNpz, type StoredArray, writeNpy, writeNpz } from './npy.ts'
-export { readSafetensors, type SafetensorsFile, type SafetensorsOptions, writeSafetensors } from './safetensors.ts'
+export {
+  openSafetensors,
+  readSafetensors,
+  type SafetensorsFile,
+  type SafetensorsOptions,
+  type SafetensorsSource,
+  writeSafetensors,
+} from './safetensors.ts'
 export { type ByteSource, openUrl, readBytes, type Source } from './source.ts'

@@ -14,7 +14,7 @@ import {
   storedBytes,
   storedDTypeOf,
 } from './dtypes.ts'
-import { plain } from './source.ts'
+import { type ByteSource, bytesFrom, plain, type Source, sourceOf } from './source.ts'
 
 const MAX_HEADER = 100_000_000
 const METADATA = '__metadata__'
@@ -298,4 +298,50 @@ function checkEntry(key: string, value: unknown): SafetensorsEntry {
       fail(`${name} has ${end - begin} bytes, expected ${bytes} for ${format} ${brief(show(shape as number[]))}`)
   }
   return { name: key, format: format as string, dtype, shape: shape as number[], begin, end }
+}
+
+/** A file of which tensors are read one by one. */
+export interface SafetensorsSource {
+  readonly source: ByteSource
+  readonly names: readonly string[]
+  readonly metadata: Readonly<Record<string, string>>
+  read(name: string): Promise<NDArray>
+}
+
+/** Opens a file without reading its tensors, which may be more than fits in memory; where it is JSON and no safetensors file,
+ *  as an index of several, that. */
+export async function openSafetensors(
+  given: Source,
+): Promise<SafetensorsSource | { readonly source: ByteSource; readonly index: unknown }> {
+  const caller = 'openSafetensors'
+  let source = await sourceOf(caller, given)
+  if (source.byteLength === null || (await isGzipped(source)))
+    source = { ...(await sourceOf(caller, await bytesFrom(caller, source))), name: source.name }
+  const size = source.byteLength as number
+  const first = await source.slice(0, Math.min(8, size))
+  if (first.length < 8) fail(`the file has ${first.length} bytes, expected at least 8`)
+  if (first[0] === 0x7b && size < MAX_HEADER) {
+    try {
+      return { source, index: JSON.parse(new TextDecoder().decode(await source.slice(0, size))) }
+    } catch {}
+  }
+  const length = headerLength(first, size)
+  const { entries, metadata } = parseHeader(await source.slice(8, 8 + length), size - 8 - length)
+  const byName = new Map(entries.map((entry) => [entry.name, entry]))
+  return {
+    source,
+    names: entries.map(({ name }) => name),
+    metadata,
+    async read(name) {
+      const entry = byName.get(name)
+      if (!entry) throw new RangeError(`${caller}: there is no tensor ${written(name)}`)
+      const bytes = await source.slice(8 + length + entry.begin, 8 + length + entry.end)
+      return decodeEntry(entry, bytes.slice())
+    },
+  }
+}
+
+async function isGzipped(source: ByteSource): Promise<boolean> {
+  const [a, b] = await source.slice(0, Math.min(2, source.byteLength ?? 0))
+  return a === 0x1f && b === 0x8b
 }

@@ -2,4 +2,5 @@
 
 export * from '../index.ts'
 export { openFile } from './file.ts'
+export { folderStore } from './folder.ts'
 export { init, type NodeInitOptions } from './init.ts'
