@@ -149,6 +149,48 @@ export function log(x: v128): v128 {
   return v128.bitselect(y, f32x4.splat(NaN), positive)
 }
 
+/** Logarithm to base 2: x = 2^e m, √(1/2) <= m < √2, log2 x = e + ln m / ln 2; whole where x is a power of 2. */
+export function log2(x: v128): v128 {
+  const subnormal = f32x4.lt(x, constant(LOG, 0))
+  const scaled = v128.bitselect(f32x4.mul(x, constant(LOG, 1)), x, subnormal)
+  // 0x3f3504f3 is √(1/2). What has no such m (0, negative, infinite, NaN) is left to log.
+  const e = i32x4.shr_s(i32x4.sub(scaled, i32x4.splat(0x3f3504f3)), 23)
+  const usual = v128.and(f32x4.gt(x, f32x4.splat(0)), f32x4.lt(x, f32x4.splat(Infinity)))
+  const m = v128.bitselect(i32x4.sub(scaled, i32x4.shl(e, 23)), x, usual)
+  const whole = f32x4.sub(f32x4.convert_i32x4_s(e), v128.and(subnormal, constant(LOG, 2)))
+  return mulAdd(v128.and(whole, usual), log(m), constant(EXP, 2))
+}
+
+/** tan(π/8); Cephes atanf; π/4, π/2, π. */
+const ATAN = memory.data<f32>([
+  0.414213562, 8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1, 0.785398163, 1.57079633, 3.14159265,
+])
+
+/** The angle of the point (x, y), from -π to π: of the smaller coordinate over the larger, t <= 1, which above tan(π/8)
+ *  becomes (t - 1) / (t + 1) and π/4; then the octant. 0 at the origin, with the sign of y; π where x is negative. */
+export function atan2(y: v128, x: v128): v128 {
+  const zero = f32x4.splat(0)
+  const ax = f32x4.abs(x)
+  const ay = f32x4.abs(y)
+  const most = f32x4.max(ax, ay)
+  const least = f32x4.min(ax, ay)
+  const far = v128.and(f32x4.ge(least, f32x4.mul(most, constant(ATAN, 0))), f32x4.gt(least, zero))
+  // Equal ones are told apart: ∞ - ∞ and 0 / 0 are no numbers.
+  const up = v128.andnot(v128.bitselect(f32x4.sub(least, most), least, far), f32x4.eq(least, most))
+  const down = v128.bitselect(f32x4.add(least, most), most, far)
+  const t = v128.andnot(f32x4.div(up, down), f32x4.eq(up, zero))
+  const z = f32x4.mul(t, t)
+  let p = horner(constant(ATAN, 1), z, ATAN, 2)
+  p = horner(p, z, ATAN, 3)
+  p = horner(p, z, ATAN, 4)
+  let r = mulAdd(t, f32x4.mul(p, z), t)
+  r = f32x4.add(r, v128.and(far, constant(ATAN, 5)))
+  r = v128.bitselect(f32x4.sub(constant(ATAN, 6), r), r, f32x4.gt(ay, ax))
+  const behind = i32x4.shr_s(x, 31)
+  r = v128.bitselect(f32x4.sub(constant(ATAN, 7), r), r, behind)
+  return v128.or(r, v128.xor(y, ay))
+}
+
 /** Where tanh changes its formula; Cephes tanhf. */
 const TANH = memory.data<f32>([0.625, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1])
 

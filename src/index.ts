@@ -9,10 +9,14 @@ export { DataLoader, type DataLoaderOptions } from './data/loader.ts'
 export type {
   BceOptions,
   CrossEntropyOptions,
+  CtcOptions,
+  FocalOptions,
   GaussianNllOptions,
+  InfoNCEOptions,
   KlDivOptions,
   LossOptions,
   MarginOptions,
+  MultiMarginOptions,
   NllOptions,
   PoissonNllOptions,
   Reduction,
@@ -33,7 +37,7 @@ export {
   convTranspose2d,
   type Pair,
 } from './ops/conv.ts'
-export { full, ones, zeros } from './ops/create.ts'
+export { arange, eye, full, linspace, meshgrid, ones, onesLike, zeros, zerosLike } from './ops/create.ts'
 export { dropout, dropout2d } from './ops/dropout.ts'
 export { einsum } from './ops/einsum.ts'
 export { where } from './ops/elementwise.ts'
@@ -66,6 +70,7 @@ export { Generator, getRngState, manualSeed, normal, type RngState, setRngState,
 export { cosineSimilarity } from './ops/reduce.ts'
 export { type InterpolateOptions, interpolate, pixelShuffle } from './ops/resample.ts'
 export { bernoulli, type MultinomialOptions, multinomial, permutation, randint } from './ops/sample.ts'
+export { searchSorted } from './ops/sort.ts'
 export * as optim from './optim/index.ts'
 export { dispose, type InitOptions, init, precision, threads } from './start.ts'
 export { type Compiled, type CompileOptions, compile, type Input } from './tensor/compile.ts'

@@ -1,12 +1,12 @@
 // One function of one element, and of two with broadcasting.
 
 import { In, Ints, Out } from '../abi'
-import { erf as erfOf, exp as expOf, expm1Of, log as logOf, log1p as log1pOf, sinOrCos } from '../math'
-import { at, storeLanes } from '../simd'
+import { atan2 as atan2Of, erf as erfOf, exp as expOf, expm1Of, log as logOf, log1p as log1pOf, log2 as log2Of, sinOrCos } from '../math'
+import { at, mulAdd, storeLanes } from '../simd'
 import { offsetOf, runsOf } from './copy'
 import { expShifted } from './softmax'
 
-enum Unary { neg, abs, sign, expm1, log, log1p, sqrt, rsqrt, sin, cos, erf, floor, round }
+enum Unary { neg, abs, sign, expm1, log, log1p, log2, sqrt, rsqrt, sin, cos, sinh, cosh, erf, floor, ceil, trunc, round }
 
 // @ts-ignore: decorator
 @inline
@@ -16,10 +16,15 @@ function apply1(op: i32, x: v128): v128 {
   if (op == Unary.expm1) return expm1At(x)
   if (op == Unary.log) return logOf(x)
   if (op == Unary.log1p) return log1pOf(x)
+  if (op == Unary.log2) return log2Of(x)
   if (op == Unary.sin) return sinOrCos(x, 0)
   if (op == Unary.cos) return sinOrCos(x, 1)
+  if (op == Unary.sinh) return hyperbolic(x, true)
+  if (op == Unary.cosh) return hyperbolic(x, false)
   if (op == Unary.erf) return erfOf(x)
   if (op == Unary.floor) return f32x4.floor(x)
+  if (op == Unary.ceil) return f32x4.ceil(x)
+  if (op == Unary.trunc) return f32x4.trunc(x)
   if (op == Unary.round) return f32x4.nearest(x)
   if (op == Unary.sqrt) return f32x4.sqrt(x)
   if (op == Unary.rsqrt) return f32x4.div(f32x4.splat(1), f32x4.sqrt(x))
@@ -36,6 +41,23 @@ function expm1At(x: v128): v128 {
   const middle = v128.and(f32x4.gt(x, f32x4.splat(0.34657359)), f32x4.le(x, f32x4.splat(0.69314718)))
   const y = v128.bitselect(f32x4.mul(t, f32x4.add(t, f32x4.splat(2))), expm1Of(x, expOf(x)), middle)
   return v128.bitselect(x, y, f32x4.eq(x, f32x4.splat(0)))
+}
+
+/** sinh x or cosh x: (t² ± 1/t²) / 2 with t = e^(|x|/2), which does not overflow before the result does; sinh below 1 by the
+ *  polynomial of Cephes sinhf. */
+function hyperbolic(x: v128, odd: bool): v128 {
+  const half = f32x4.splat(0.5)
+  const a = f32x4.abs(x)
+  const t = expOf(f32x4.mul(a, half))
+  const up = f32x4.mul(f32x4.mul(t, half), t)
+  const down = f32x4.div(f32x4.div(half, t), t)
+  if (!odd) return f32x4.add(up, down)
+  const z = f32x4.mul(a, a)
+  let p = mulAdd(f32x4.splat(8.33028376239e-3), f32x4.splat(2.03721912945e-4), z)
+  p = mulAdd(f32x4.splat(1.66667160211e-1), p, z)
+  p = mulAdd(a, f32x4.mul(p, z), a)
+  const y = v128.bitselect(p, f32x4.sub(up, down), f32x4.lt(a, f32x4.splat(1)))
+  return v128.or(y, v128.xor(x, a))
 }
 
 // @ts-ignore: decorator
@@ -76,6 +98,11 @@ export function log(out: Out, x: In, n: i32): void {
   unary(Unary.log, out, x, n)
 }
 
+/** out = the logarithm of x to base 2, exact where that is whole.  out, x: [n]. */
+export function log2(out: Out, x: In, n: i32): void {
+  unary(Unary.log2, out, x, n)
+}
+
 /** out = √x, exact to half a unit.  out, x: [n]. */
 export function sqrt(out: Out, x: In, n: i32): void {
   unary(Unary.sqrt, out, x, n)
@@ -101,6 +128,16 @@ export function cos(out: Out, x: In, n: i32): void {
   unary(Unary.cos, out, x, n)
 }
 
+/** out = (e^x - e^-x) / 2.  out, x: [n]. */
+export function sinh(out: Out, x: In, n: i32): void {
+  unary(Unary.sinh, out, x, n)
+}
+
+/** out = (e^x + e^-x) / 2.  out, x: [n]. */
+export function cosh(out: Out, x: In, n: i32): void {
+  unary(Unary.cosh, out, x, n)
+}
+
 /** out = 2/√π ∫₀ˣ exp(-t²) dt.  out, x: [n]. */
 export function erf(out: Out, x: In, n: i32): void {
   unary(Unary.erf, out, x, n)
@@ -111,12 +148,22 @@ export function floor(out: Out, x: In, n: i32): void {
   unary(Unary.floor, out, x, n)
 }
 
+/** out = the smallest whole number >= x.  out, x: [n]. */
+export function ceil(out: Out, x: In, n: i32): void {
+  unary(Unary.ceil, out, x, n)
+}
+
+/** out = x without what is after its point.  out, x: [n]. */
+export function trunc(out: Out, x: In, n: i32): void {
+  unary(Unary.trunc, out, x, n)
+}
+
 /** out = the nearest whole number, halves to even.  out, x: [n]. */
 export function round(out: Out, x: In, n: i32): void {
   unary(Unary.round, out, x, n)
 }
 
-enum Binary { add, sub, mul, div, minimum, maximum, pow, equal, notEqual, less, lessEqual, greater, greaterEqual }
+enum Binary { add, sub, mul, div, minimum, maximum, pow, atan2, equal, notEqual, less, lessEqual, greater, greaterEqual }
 
 /** The operators before pow. */
 // @ts-ignore: decorator
@@ -192,6 +239,14 @@ function powers(out: usize, a: usize, b: usize, stepA: bool, stepB: bool, n: i32
   }
 }
 
+/** The angles of the points (b, a). */
+function angles(out: usize, a: usize, b: usize, stepA: bool, stepB: bool, n: i32): void {
+  for (let i = 0; i < n; i += 4) {
+    const y = stepA ? v128.load(at(a, i)) : v128.load32_splat(a)
+    storeLanes(at(out, i), atan2Of(y, stepB ? v128.load(at(b, i)) : v128.load32_splat(b)), n - i)
+  }
+}
+
 /** dims: rank, then for each axis its size, its stride in a and its stride in b, in elements; the last
  *  axis has strides 0 or 1. The host merges neighbouring axes first, so rank is rarely above 2. */
 function binary(op: i32, out: usize, a: usize, b: usize, dims: usize): void {
@@ -211,6 +266,7 @@ function binary(op: i32, out: usize, a: usize, b: usize, dims: usize): void {
       case Binary.minimum: { arithmetic(Binary.minimum, out, p, q, stepA, stepB, n); break }
       case Binary.maximum: { arithmetic(Binary.maximum, out, p, q, stepA, stepB, n); break }
       case Binary.pow: { powers(out, p, q, stepA, stepB, n); break }
+      case Binary.atan2: { angles(out, p, q, stepA, stepB, n); break }
       default: comparison(op, out, p, q, stepA, stepB, n)
     }
     out = at(out, n)
@@ -250,6 +306,11 @@ export function maximum(out: Out, a: In, b: In, dims: Ints): void {
 /** out = a^b, broadcast by dims (see binary). */
 export function pow(out: Out, a: In, b: In, dims: Ints): void {
   binary(Binary.pow, out, a, b, dims)
+}
+
+/** out = the angle of the point (b, a), from -π to π, broadcast by dims (see binary). */
+export function atan2(out: Out, a: In, b: In, dims: Ints): void {
+  binary(Binary.atan2, out, a, b, dims)
 }
 
 /** out = a = b, as 1 or 0, broadcast by dims (see binary). */

@@ -182,3 +182,32 @@ export function cumsum(out: Out, x: In, reverse: i32, outer: i32, size: i32, inn
     }
   }
 }
+
+/** out[o, s, i] = Π_{t ≤ s} x[o, t, i], in order. */
+export function cumprod(out: Out, x: In, outer: i32, size: i32, inner: i32): void {
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let product: f32 = 1
+      for (let s = 0; s < size; s++) {
+        const k = (o * size + s) * inner + i
+        product *= load<f32>(at(x, k))
+        store<f32>(at(out, k), product)
+      }
+    }
+  }
+}
+
+/** dx[o, s, i] = out[o, s - 1, i] r_s, where r_s = dy[o, s, i] + x[o, s + 1, i] r_{s+1}: no division, so right where x is 0. */
+export function cumprodBackward(dx: Out, dy: In, x: In, out: In, outer: i32, size: i32, inner: i32): void {
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let rest: f32 = 0
+      for (let s = size - 1; s >= 0; s--) {
+        const k = (o * size + s) * inner + i
+        rest += load<f32>(at(dy, k))
+        store<f32>(at(dx, k), s > 0 ? load<f32>(at(out, k - inner)) * rest : rest)
+        rest *= load<f32>(at(x, k))
+      }
+    }
+  }
+}

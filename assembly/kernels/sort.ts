@@ -50,3 +50,23 @@ export function topk(values: Out, indices: Out, buffer: Scratch, x: In, smallest
     }
   }
 }
+
+/** out[r, j] (i32) = how many elements of row r of `sorted` are below values[r, j], or with right not above it: where it would be
+ *  put in. NaN counts as the largest.  out, values: [rows, m]; sorted: [rows, n], or with each 0 one row for all. */
+export function searchSorted(out: Out, sorted: In, values: In, right: i32, each: i32, rows: i32, n: i32, m: i32): void {
+  for (let r = 0; r < rows; r++) {
+    const row = each ? at(sorted, r * n) : sorted
+    for (let j = 0; j < m; j++) {
+      const key = rank(load<f32>(at(values, r * m + j)))
+      let low = 0
+      let high = n
+      while (low < high) {
+        const middle = (low + high) >> 1
+        const other = rank(load<f32>(at(row, middle)))
+        if (right ? other <= key : other < key) low = middle + 1
+        else high = middle
+      }
+      store<i32>(at(out, r * m + j), low)
+    }
+  }
+}

@@ -1,3 +1,4 @@
+export { type CtcOptions, ctc } from '../ops/ctc.ts'
 export { type CrossEntropyOptions, crossEntropy, type NllOptions, nll } from '../ops/entropy.ts'
 export {
   type BceOptions,
@@ -10,7 +11,10 @@ export {
   type Reduction,
   smoothL1,
 } from '../ops/loss.ts'
+export { type InfoNCEOptions, infoNCE } from './contrastive.ts'
 export {
+  type FocalOptions,
+  focal,
   type GaussianNllOptions,
   gaussianNll,
   type KlDivOptions,
@@ -23,7 +27,9 @@ export {
   hinge,
   hingeEmbedding,
   type MarginOptions,
+  type MultiMarginOptions,
   marginRanking,
+  multiMargin,
   type TripletMarginOptions,
   tripletMargin,
 } from './margin.ts'

@@ -1,15 +1,26 @@
 // Losses that compare distributions, or are the negative logarithm of a density.
 
-import { finite, option, settle, word } from '../checks.ts'
+import { finite, option, settle, unexpected, whole, word } from '../checks.ts'
+import { sigmoid } from '../ops/activation.ts'
 import { expand } from '../ops/broadcast.ts'
 import { reshape } from '../ops/copy.ts'
-import { add, div, exp, greater, log, maximum, mul, sub, where } from '../ops/elementwise.ts'
-import { float, type Value } from '../ops/input.ts'
-import { type LossOptions, pairOf, type Reduction, reduceBy, reductionOption, refuseOutside } from '../ops/loss.ts'
+import { full } from '../ops/create.ts'
+import { add, div, equal, exp, expm1, greater, log, maximum, mul, neg, pow, sub, where } from '../ops/elementwise.ts'
+import { crossEntropy, nll } from '../ops/entropy.ts'
+import { checked, float, numbers, type Value } from '../ops/input.ts'
+import {
+  bceWithLogits,
+  type LossOptions,
+  pairOf,
+  type Reduction,
+  reduceBy,
+  reductionOption,
+  refuseOutside,
+} from '../ops/loss.ts'
 import { sum } from '../ops/reduce.ts'
 import { misshaped, sameShape, show } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { Tensor } from '../tensor/tensor.ts'
 
 /** ln(2 π) / 2. */
 const HALF_LOG_2PI = 0.9189385332046727
@@ -107,3 +118,66 @@ export function gaussianNll(input: Value, target: Value, variance: Value, option
   const losses = mul(add(expand(log(v), x.shape), div(mul(e, e), v)), 0.5)
   return reduceBy(full ? add(losses, HALF_LOG_2PI) : losses, settled)
 }
+
+export interface FocalOptions extends LossOptions {
+  /** How much right and sure answers count less: the power of what is missing of their probability; default 2. */
+  gamma?: number | undefined
+  /** Without a class axis: the share of positives, by default 0.25, of negatives 1 - alpha; null: none. With one: a factor for
+   *  each class, [classes]; default none. It has no gradient. */
+  alpha?: number | Value | null | undefined
+  /** Class indices of this value count nothing; default -100. */
+  ignoreIndex?: number | undefined
+}
+
+/** -alpha (1 - p)^gamma ln p, reduced, p the probability of what is right (Lin and others, 2017).
+ *
+ *  Of a target of the logits' own shape each element is a decision of its own: from 0 to 1, p = σ(logit) of 1; as
+ *  torchvision.ops.sigmoid_focal_loss. Else target holds class indices of the logits' shape without its classes, [batch, classes]
+ *  and [batch], and p is softmax(logits) of them; a mean is that over all which are not ignored. Throws when an index is
+ *  neither ignoreIndex nor in 0 .. classes - 1. */
+export function focal(logits: Value, target: Value, options: FocalOptions = {}): Tensor {
+  const op = 'focal'
+  const { gamma, alpha, ignoreIndex, ...settled } = settle(op, options, {
+    reduction: reductionOption,
+    gamma: option(finite(0), 2),
+    alpha: undefined,
+    ignoreIndex: option(whole(-0x7fffffff, 0x7fffffff), -100),
+  })
+  const x = float(op, 'logits', logits)
+  const given = typeof target === 'number' ? target : checked(op, 'target', target)
+  if (given instanceof Tensor && sameShape(given.shape, x.shape)) {
+    if (alpha !== null && alpha !== undefined && !(typeof alpha === 'number' && alpha >= 0 && alpha <= 1))
+      throw unexpected(op, 'alpha', alpha, 'a number from 0 to 1 for a target of the shape of logits')
+    if (options.ignoreIndex !== undefined)
+      throw unexpected(op, 'ignoreIndex', ignoreIndex, 'none for a target of the shape of logits')
+    const y = numbers(op, 'target', given)
+    const not = sub(1, y)
+    const losses = mul(focus(add(mul(sigmoid(x), not), mul(sigmoid(neg(x)), y)), gamma), bceWithLogits(x, y, none))
+    const share = alpha === undefined ? 0.25 : alpha
+    return reduceBy(share === null ? losses : mul(losses, add(mul(y, share), mul(not, 1 - share))), settled)
+  }
+  if (typeof alpha === 'number')
+    throw unexpected(op, 'alpha', alpha, 'a factor for each class, [classes], for a target of class indices')
+  const counted = { ignoreIndex, ...none }
+  const entropy = crossEntropy(x, given, counted)
+  const missing = neg(expm1(neg(entropy)))
+  const losses = mul(focus(missing, gamma), entropy)
+  // By nll of -1: the factor of each target, 0 where it is ignored.
+  const factors = (weight?: Value) =>
+    noGrad(() => nll(full(x.shape, -1), given, { ...counted, ...(weight && { weight }) }))
+  const weighted = alpha === undefined || alpha === null ? losses : mul(losses, factors(alpha))
+  return settled.reduction === 'mean' ? div(sum(weighted), sum(factors())) : reduceBy(weighted, settled)
+}
+
+const none = { reduction: 'none' } as const
+
+/** missing^gamma; where nothing is missing it is taken as 1, since the loss beside it is 0 and has no slope there. */
+const focus = (missing: Tensor, gamma: number): Tensor =>
+  pow(
+    where(
+      noGrad(() => equal(missing, 0)),
+      1,
+      missing,
+    ),
+    gamma,
+  )

@@ -1,9 +1,11 @@
 // Losses that ask for a distance between scores, and nothing beyond it.
 
-import { finite, number, option, settle } from '../checks.ts'
+import { finite, kind, number, option, settle } from '../checks.ts'
 import { relu } from '../ops/activation.ts'
+import { reshape } from '../ops/copy.ts'
 import { add, div, equal, minimum, mul, sqrt, sub, where } from '../ops/elementwise.ts'
-import { float, type Value } from '../ops/input.ts'
+import { hot } from '../ops/gather.ts'
+import { float, indices, numbers, type Value } from '../ops/input.ts'
 import { type LossOptions, pairOf, reduceBy, reductionOption, refuseUnsigned } from '../ops/loss.ts'
 import { norm, sum } from '../ops/reduce.ts'
 import { misshaped, sameShape, show } from '../tensor/shape.ts'
@@ -57,7 +59,7 @@ export function cosineEmbedding(input1: Value, input2: Value, target: Value, opt
   const { margin, ...settled } = settle('cosineEmbedding', options, marginOptions(0))
   const [a, b] = pairOf('cosineEmbedding', input1, input2, ['input1', 'input2'])
   if (a.ndim !== 1 && a.ndim !== 2) throw misshaped('cosineEmbedding', 'input1', a, '[batch, features] or [features]')
-  const y = float('cosineEmbedding', 'target', target)
+  const y = numbers('cosineEmbedding', 'target', target)
   const batch = a.shape.slice(0, -1)
   if (!sameShape(y.shape, batch)) {
     throw misshaped('cosineEmbedding', 'target', y, `${show(batch)}, one for each row of input1 ${show(a.shape)}`)
@@ -100,4 +102,42 @@ export function tripletMargin(
   const distance = (x: Tensor, y: Tensor): Tensor => norm(add(sub(x, y), eps), { axis: -1, p })
   const apart = swap ? minimum(distance(a, far), distance(near, far)) : distance(a, far)
   return reduceBy(relu(add(sub(distance(a, near), apart), margin)), settled)
+}
+
+export interface MultiMarginOptions extends MarginOptions {
+  /** The power of what is missing of the margin: 1 (default) or 2. */
+  p?: 1 | 2 | undefined
+  /** A factor for each class, [classes]; it has no gradient. Default 1. */
+  weight?: Value | undefined
+}
+
+/** w_y Σ_{c ≠ y} max(0, margin - input_y + input_c)^p / classes, reduced: the class y of the target should lead all others by
+ *  the margin.  input: scores [batch, classes], target: class indices [batch]; or [classes] and []. Throws when an index is
+ *  not in 0 .. classes - 1. margin: default 1. torch.nn.functional.multi_margin_loss. */
+export function multiMargin(input: Value, target: Value, options: MultiMarginOptions = {}): Tensor {
+  const op = 'multiMargin'
+  const { margin, p, weight, ...settled } = settle(op, options, {
+    ...marginOptions(1),
+    p: option(
+      kind<1 | 2>('number', '1 or 2', (p) => p === 1 || p === 2),
+      1,
+    ),
+    weight: null,
+  })
+  const x = float(op, 'input', input)
+  if ((x.ndim !== 1 && x.ndim !== 2) || x.shape.at(-1) === 0)
+    throw misshaped(op, 'input', x, '[batch, classes] or [classes]')
+  const y = indices(op, 'target', target)
+  const batch = x.shape.slice(0, -1)
+  if (!sameShape(y.shape, batch))
+    throw misshaped(op, 'target', y, `${show(batch)}, one class index for each row of input ${show(x.shape)}`)
+  const classes = x.shape.at(-1) as number
+  const w = weight === null ? null : float(op, 'weight', weight).detach()
+  if (w && !sameShape(w.shape, [classes])) throw misshaped(op, 'weight', w, `[${classes}], a factor for each class`)
+  const own = hot(op, y, classes)
+  const ofTarget = (t: Tensor): Tensor => sum(where(own, t, 0), { axis: -1, keepDim: true })
+  const missing = relu(add(sub(margin, ofTarget(x)), x))
+  const others = sum(where(own, 0, p === 2 ? mul(missing, missing) : missing), { axis: -1 })
+  const each = div(others, classes)
+  return reduceBy(w ? mul(each, reshape(ofTarget(w), batch)) : each, settled)
 }

@@ -1,14 +1,14 @@
 // One function of one element, and of two with broadcasting.
 
-import { settle } from '../checks.ts'
+import { check, kind, number, settle } from '../checks.ts'
 import type { Command } from '../core/command.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { broadcastShapes, broadcastStrides, mergeAxes, sameShape } from '../tensor/shape.ts'
+import { broadcastShapes, broadcastStrides, mergeAxes, misshaped, sameShape, show } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { empty, type Tensor } from '../tensor/tensor.ts'
 import { sumTo } from './broadcast.ts'
-import { float, type Value } from './input.ts'
+import { float, numbers, type Value } from './input.ts'
 
 /** `kernel` on each element; `rule` gives the gradient from that of the result, `dy`. */
 function unary(
@@ -93,11 +93,34 @@ export const rsqrt = (x: Value): Tensor =>
 /** ln(1 + x), exact also near 0. */
 export const log1p = (x: Value): Tensor => unary('log1p', core.log1p, x, (dy, a) => div(dy, add(a, 1)))
 
+/** The logarithm of x to base 2, exact where that is whole. torch.log2. */
+export const log2 = (x: Value): Tensor => unary('log2', core.log2, x, (dy, a) => div(dy, mul(a, Math.LN2)))
+
 /** sin x, x in radians. */
 export const sin = (x: Value): Tensor => unary('sin', core.sin, x, (dy, a) => mul(dy, cos(a)))
 
 /** cos x, x in radians. */
 export const cos = (x: Value): Tensor => unary('cos', core.cos, x, (dy, a) => neg(mul(dy, sin(a))))
+
+/** (e^x - e^-x) / 2. torch.sinh. */
+export const sinh = (x: Value): Tensor => unary('sinh', core.sinh, x, (dy, a) => mul(dy, cosh(a)))
+
+/** (e^x + e^-x) / 2. torch.cosh. */
+export const cosh = (x: Value): Tensor => unary('cosh', core.cosh, x, (dy, a) => mul(dy, sinh(a)))
+
+/** The angle in radians, from -π to π, of the point (x, y), both broadcast; its gradient at the origin is 0. torch.atan2. */
+export const atan2 = (y: Value, x: Value): Tensor =>
+  binary('atan2', core.atan2, y, x, [(dy, b, a) => mul(dy, turn(a, b)), (dy, b, a) => neg(mul(dy, turn(b, a)))])
+
+/** a / (a² + b²); 0 where that is 0 / 0. */
+function turn(a: Tensor, b: Tensor): Tensor {
+  const square = add(mul(a, a), mul(b, b))
+  const none = equal(square, 0)
+  return where(none, 0, div(a, where(none, 1, square)))
+}
+
+/** The angle in radians, from -π/2 to π/2, whose tangent is x. torch.atan. */
+export const atan = (x: Value): Tensor => atan2(float('atan', 'x', x), 1)
 
 /** 2/√π ∫₀ˣ exp(-t²) dt. */
 export const erf = (x: Value): Tensor =>
@@ -105,6 +128,12 @@ export const erf = (x: Value): Tensor =>
 
 /** The largest whole number not above x. Its gradient is 0. */
 export const floor = (x: Value): Tensor => unary('floor', core.floor, x, (dy) => mul(dy, 0))
+
+/** The smallest whole number not below x. Its gradient is 0. */
+export const ceil = (x: Value): Tensor => unary('ceil', core.ceil, x, (dy) => mul(dy, 0))
+
+/** x without what is after its point: towards 0. Its gradient is 0. torch.trunc. */
+export const trunc = (x: Value): Tensor => unary('trunc', core.trunc, x, (dy) => mul(dy, 0))
 
 /** The nearest whole number, halves to the even one. Its gradient is 0. torch.round. */
 export const round = (x: Value): Tensor => unary('round', core.round, x, (dy) => mul(dy, 0))
@@ -129,6 +158,27 @@ export function clamp(x: Value, options: { min?: number | undefined; max?: numbe
   const out = noGrad(() => minimum(maximum(a, min), max))
   return record('clamp', out, [a], [(dy) => mul(dy, mul(greaterEqual(a, min), lessEqual(a, max)))])
 }
+
+/** x, but `min` where it is below. torch.clamp_min. */
+export function clampMin(x: Value, min: number): Tensor {
+  check('clampMin', 'min', min, number())
+  return clamp(x, { min })
+}
+
+/** x, but `max` where it is above. torch.clamp_max. */
+export function clampMax(x: Value, max: number): Tensor {
+  check('clampMax', 'max', max, number())
+  return clamp(x, { max })
+}
+
+/** 1 where x is NaN, else 0. torch.isnan. */
+export function isNaN(x: Value): Tensor {
+  const a = float('isNaN', 'x', x)
+  return notEqual(a, a)
+}
+
+/** 1 where x is neither infinite nor NaN, else 0. torch.isfinite. */
+export const isFinite = (x: Value): Tensor => less(abs(float('isFinite', 'x', x).detach()), Infinity)
 
 /** a^b, broadcast; NaN for a negative a with a broken b. torch.pow. */
 export function pow(a: Value, b: Value): Tensor {
@@ -167,7 +217,7 @@ export const greaterEqual = (a: Value, b: Value): Tensor => binary('greaterEqual
 
 /** a where `condition` is not 0, b elsewhere; all three broadcast. torch.where. */
 export function where(condition: Value, a: Value, b: Value): Tensor {
-  const c = float('where', 'condition', condition)
+  const c = numbers('where', 'condition', condition)
   const x = float('where', 'a', a)
   const y = float('where', 'b', b)
   const shape = broadcastShapes('where', c.shape, broadcastShapes('where', x.shape, y.shape))
@@ -190,4 +240,14 @@ export function where(condition: Value, a: Value, b: Value): Tensor {
     [c, x, y],
     [null, (dy) => sumTo(where(c, dy, 0), x.shape), (dy) => sumTo(where(c, 0, dy), y.shape)],
   )
+}
+
+/** x, but `value` where `mask` is not 0.  mask: f32, i32 or u8 that broadcasts to x; out: x's shape. torch.Tensor.masked_fill. */
+export function maskedFill(x: Value, mask: Value, value: number): Tensor {
+  const a = float('maskedFill', 'x', x)
+  const m = numbers('maskedFill', 'mask', mask)
+  check('maskedFill', 'value', value, kind('number', 'a number'))
+  if (!sameShape(broadcastShapes('maskedFill', a.shape, m.shape), a.shape))
+    throw misshaped('maskedFill', 'mask', m, `one that broadcasts to x ${show(a.shape)}`)
+  return where(m, value, a)
 }

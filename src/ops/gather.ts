@@ -1,14 +1,17 @@
 // Elements at positions that a tensor of indices names.
 
-import { check, whole } from '../checks.ts'
+import { check, option, settle, whole } from '../checks.ts'
 import * as core from '../core/commands.ts'
-import { emit } from '../core/engine.ts'
-import { checkAxis, misshaped, sameShape, show, sizeOf } from '../tensor/shape.ts'
+import { checkUntraced, emit } from '../core/engine.ts'
+import { broadcastShapes, checkAxis, misshaped, sameShape, show, sizeOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
-import { elements, empty, type Tensor } from '../tensor/tensor.ts'
+import { elements, empty, type Tensor, tensor } from '../tensor/tensor.ts'
 import { bytesOf, type NDArray } from '../tensor/types.ts'
+import { expand } from './broadcast.ts'
+import { permute, reshape } from './copy.ts'
+import { full } from './create.ts'
 import { add } from './elementwise.ts'
-import { checked, float, indices, type Value } from './input.ts'
+import { checked, float, indices, numbers, type Value } from './input.ts'
 import { pad, slice } from './part.ts'
 
 /** Says which index a kernel refused. `of`: what it points into, in words. */
@@ -176,12 +179,75 @@ export function scatterAdd(x: Value, axis: number, index: Value, source: Value):
 /** 1 at the class that each index names, else 0, as f32.  index: i32 [...]; out: [..., classes]. Throws when an
  *  index is outside 0 .. classes - 1. torch.nn.functional.one_hot. */
 export function oneHot(index: Value, classes: number): Tensor {
-  const positions = indices('oneHot', 'index', index)
   check('oneHot', 'classes', classes, whole(0))
-  const out = empty('oneHot', [...positions.shape, classes])
-  emit(
-    core.oneHot(out, positions, positions.size, classes),
-    outOfRange('oneHot', positions, classes, `${classes} classes`),
-  )
+  return hot('oneHot', indices('oneHot', 'index', index), classes)
+}
+
+/** oneHot for another op, which Errors name. */
+export function hot(op: string, index: Tensor, classes: number): Tensor {
+  const out = empty(op, [...index.shape, classes])
+  emit(core.oneHot(out, index, index.size, classes), outOfRange(op, index, classes, `${classes} classes`))
   return out
+}
+
+/** The elements of x where `mask` is not 0, in row-major order, as one axis.  mask: f32, i32 or u8 that broadcasts to x. How many
+ *  there are depends on the values, so compile cannot trace it: multiply by the mask there. torch.masked_select. */
+export function maskedSelect(x: Tensor | NDArray, mask: Value): Tensor {
+  const a = words('maskedSelect', x)
+  const m = numbers('maskedSelect', 'mask', mask)
+  if (!sameShape(broadcastShapes('maskedSelect', a.shape, m.shape), a.shape))
+    throw misshaped('maskedSelect', 'mask', m, `one that broadcasts to x ${show(a.shape)}`)
+  checkUntraced(
+    'maskedSelect: its size depends on values, which are not known',
+    'call it outside, or use where() or maskedFill(), which keep the shape',
+  )
+  const chosen = expand(m.detach(), a.shape).data()
+  const places = Int32Array.from(chosen.keys()).filter((i) => chosen[i] !== 0)
+  return indexSelect(reshape(a, [a.size]), 0, places)
+}
+
+export interface BincountOptions {
+  /** What each number counts, of x's shape; default 1. */
+  weights?: Value | undefined
+  /** The least size of the result; default 0. */
+  minLength?: number | undefined
+}
+
+/** How often each of 0, 1, 2, … is in x (i32), or with weights the sums of these (f32).  x: i32 or u8 [n], none below 0; out:
+ *  [max(x) + 1, or minLength if that is more]. Its size depends on values: compile cannot trace it, scatterAdd into zeros does the same there. torch.bincount. */
+export function bincount(x: Value, options: BincountOptions = {}): Tensor {
+  const { weights, minLength } = settle('bincount', options, { weights: undefined, minLength: option(whole(0), 0) })
+  const a = indices('bincount', 'x', x)
+  if (a.ndim !== 1) throw misshaped('bincount', 'x', a, 'one axis')
+  const given = weights === undefined ? null : numbers('bincount', 'weights', weights)
+  if (given && !sameShape(given.shape, a.shape)) throw misshaped('bincount', 'weights', given, show(a.shape))
+  checkUntraced(
+    'bincount: its size depends on values, which are not known',
+    'call it outside, or use scatterAdd(zeros([size]), 0, x, ones)',
+  )
+  const values = a.data() as Int32Array
+  const least = values.findIndex((value) => value < 0)
+  if (least >= 0)
+    throw new RangeError(`bincount: x is ${values[least]} at index ${least}, expected a whole number >= 0`)
+  const size = values.reduce((most, value) => Math.max(most, value + 1), minLength)
+  if (given) return scatterAdd(full([size], 0), 0, a, given)
+  const counts = new Int32Array(size)
+  for (const value of values) counts[value] = (counts[value] as number) + 1
+  return tensor(counts)
+}
+
+/** All stretches of `size` elements along an axis, `step` apart, as a new last axis.  out: x's shape with
+ *  ⌊(n - size) / step⌋ + 1 at the axis, then size. Gradients of elements in several are summed. torch.Tensor.unfold. */
+export function unfold(x: Tensor | NDArray, axis: number, size: number, step: number): Tensor {
+  const a = words('unfold', x)
+  const d = checkAxis('unfold', axis, a.ndim)
+  const n = a.shape[d] as number
+  check('unfold', 'size', size, whole(0, n))
+  check('unfold', 'step', step, whole(1))
+  const count = Math.floor((n - size) / step) + 1
+  const places = Int32Array.from({ length: count * size }, (_, i) => Math.floor(i / size) * step + (i % size))
+  const shape = [...a.shape.slice(0, d), count, size, ...a.shape.slice(d + 1)]
+  const stretches = reshape(indexSelect(a, d, places), shape)
+  const order = shape.map((_, i) => i).filter((i) => i !== d + 1)
+  return d + 1 === shape.length - 1 ? stretches : permute(stretches, [...order, d + 1])
 }

@@ -10,7 +10,7 @@ import { computed, elements, type Tensor } from '../tensor/tensor.ts'
 import { expand } from './broadcast.ts'
 import { full } from './create.ts'
 import { mul, neg, sub } from './elementwise.ts'
-import { float, type Value } from './input.ts'
+import { float, numbers, type Value } from './input.ts'
 import { mean, sum } from './reduce.ts'
 
 /** How the losses of a batch become one: their mean, their sum, or not at all. */
@@ -43,11 +43,11 @@ export function reduceBy(losses: Tensor, { reduction = 'mean' }: LossOptions): T
   return reduction === 'none' ? losses : (reduction === 'mean' ? mean : sum)(losses)
 }
 
-/** Prediction and target, of one shape. */
+/** Prediction and target, of one shape; a target may be of whole numbers. */
 export function pairOf(op: string, input: Value, target: Value, names = ['input', 'target']): [Tensor, Tensor] {
   const [first = '', second = ''] = names
   const x = float(op, first, input)
-  const y = float(op, second, target)
+  const y = (second === 'target' ? numbers : float)(op, second, target)
   if (!sameShape(x.shape, y.shape))
     throw new RangeError(
       `${op}: ${first} has shape ${show(x.shape)} and ${second} ${show(y.shape)}, expected the same shape`,

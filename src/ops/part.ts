@@ -4,10 +4,11 @@ import { check, settle, unexpected, whole } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { floatBits } from '../core/encode.ts'
 import { emit } from '../core/engine.ts'
-import { checkAxis, mergeAxes, misshaped, show, sizeOf, stridesOf } from '../tensor/shape.ts'
+import { checkAxis, checkShape, mergeAxes, misshaped, type Shape, show, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor } from '../tensor/tensor.ts'
 import { bytesOf, type NDArray } from '../tensor/types.ts'
+import { expand } from './broadcast.ts'
 import { reshape } from './copy.ts'
 import { checked, float } from './input.ts'
 
@@ -180,6 +181,62 @@ export function split(x: Tensor | NDArray, size: number | readonly number[], axi
     start += n
     return slice(a, ...a.shape.map((_, i) => (i === d ? { start: from, end: start } : null)))
   })
+}
+
+/** `chunks` parts along an axis, of equal sizes but for the last, or fewer where that does not go. torch.chunk. */
+export function chunk(x: Tensor | NDArray, chunks: number, axis = 0): Tensor[] {
+  const a = checked('chunk', 'x', x)
+  const d = checkAxis('chunk', axis, a.ndim)
+  check('chunk', 'chunks', chunks, whole(1))
+  return split(a, Math.max(1, Math.ceil((a.shape[d] as number) / chunks)), d)
+}
+
+/** x, counts[i] times along axis i, one after the other; there may be more counts than axes, for new leading ones.
+ *  torch.Tensor.repeat. */
+export function repeat(x: Tensor | NDArray, counts: Shape): Tensor {
+  const a = checked('repeat', 'x', x)
+  checkShape('repeat: counts', counts)
+  if (counts.length < a.ndim)
+    throw new RangeError(`repeat: counts are ${show(counts)}, expected one for each axis of x ${show(a.shape)}`)
+  const sizes = [...new Array<number>(counts.length - a.ndim).fill(1), ...a.shape]
+  // Each axis behind one of its own, which is repeated.
+  const apart = reshape(
+    a,
+    sizes.flatMap((size) => [1, size]),
+  )
+  return reshape(
+    expand(
+      apart,
+      sizes.flatMap((size, i) => [counts[i] as number, size]),
+    ),
+    sizes.map((size, i) => size * (counts[i] as number)),
+  )
+}
+
+/** repeat, where axes without a count, the first ones, are taken once. torch.tile. */
+export function tile(x: Tensor | NDArray, counts: Shape): Tensor {
+  const a = checked('tile', 'x', x)
+  checkShape('tile: counts', counts)
+  return repeat(a, [...new Array<number>(Math.max(0, a.ndim - counts.length)).fill(1), ...counts])
+}
+
+/** Of a vector the matrix that has it on a diagonal and zeros elsewhere, of a matrix the vector of its diagonal. `diagonal`: 0 the
+ *  main one, positive above it. torch.diag. */
+export function diag(x: Tensor | NDArray, diagonal = 0): Tensor {
+  const a = checked('diag', 'x', x)
+  check('diag', 'diagonal', diagonal, whole())
+  const [above, below] = [Math.max(0, diagonal), Math.max(0, -diagonal)]
+  if (a.ndim === 2) {
+    const [rows, columns] = a.shape as [number, number]
+    const count = Math.max(0, Math.min(rows - below, columns - above))
+    return takePart('diag', a, { shape: [count], strides: [columns + 1], offset: below * columns + above })
+  }
+  if (a.ndim !== 1 || bytesOf[a.dtype] !== 4)
+    throw new RangeError(`diag: x is ${a.dtype} ${show(a.shape)}, expected f32 or i32 with one axis or two`)
+  const n = a.size + above + below
+  const out = computed('diag', [n, n], (out) => core.fill(out, 0, out.size), a.dtype)
+  writePart(out, a, { shape: [a.size], strides: [n + 1], offset: below * n + above })
+  return record('diag', out, [a], [(dy) => diag(dy, diagonal)])
 }
 
 /** The axes reversed. torch.flip. */

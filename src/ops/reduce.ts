@@ -3,13 +3,14 @@
 import { check, finite, number, option, settle, whole } from '../checks.ts'
 import * as core from '../core/commands.ts'
 import { emit } from '../core/engine.ts'
-import { broadcastShapes, checkAxis, show, sizeOf } from '../tensor/shape.ts'
+import { broadcastShapes, checkAxis, misshaped, show, sizeOf } from '../tensor/shape.ts'
 import { noGrad, record } from '../tensor/tape.ts'
 import { computed, empty, type Tensor, viewOf } from '../tensor/tensor.ts'
 import { expand, sumOver } from './broadcast.ts'
 import { reshape } from './copy.ts'
 import { abs, add, div, equal, exp, less, log, mul, neg, notEqual, pow, sqrt, sub, where } from './elementwise.ts'
-import { float, type Value } from './input.ts'
+import { float, numbers, type Value } from './input.ts'
+import { diag } from './part.ts'
 
 export interface ReduceOptions {
   /** Axes to reduce, negative counted from the end; default all. */
@@ -142,6 +143,33 @@ export function cumsum(x: Value, axis: number): Tensor {
   return record('cumsum', run(a, 0), [a], [(dy) => run(dy, 1)])
 }
 
+/** out[s] = Π_{t ≤ s} x[t] along `axis`, of x's shape. The gradient is right also where elements are 0. torch.cumprod. */
+export function cumprod(x: Value, axis: number): Tensor {
+  check('cumprod', 'axis', axis, whole())
+  const { a, outer, size, inner } = aroundAxis('cumprod', x, axis)
+  const out = computed('cumprod', a.shape, (out) => core.cumprod(out, a, outer, size, inner))
+  const gradient = (dy: Tensor): Tensor =>
+    computed('cumprod gradient', a.shape, (dx) => core.cumprodBackward(dx, dy, a, out, outer, size, inner))
+  return record('cumprod', out, [a], [gradient])
+}
+
+/** 1 where an element of x over `axis` is not 0, else 0; NaN is not 0. torch.any. */
+export function any(x: Value, options: ReduceOptions = {}): Tensor {
+  return notEqual(sum(notEqual(numbers('any', 'x', x), 0), options), 0)
+}
+
+/** 1 where no element of x over `axis` is 0, else 0. torch.all. */
+export function all(x: Value, options: ReduceOptions = {}): Tensor {
+  return equal(sum(equal(numbers('all', 'x', x), 0), options), 0)
+}
+
+/** The sum of the diagonal of a matrix. torch.trace. */
+export function trace(x: Value): Tensor {
+  const a = float('trace', 'x', x)
+  if (a.ndim !== 2) throw misshaped('trace', 'x', a, 'a matrix')
+  return sum(diag(a))
+}
+
 export interface VarianceOptions extends ReduceOptions {
   /** The divisor is the count less this; default 1 (unbiased), 0 for the variance of the sample itself. */
   correction?: number | undefined
@@ -237,4 +265,25 @@ export function norm(x: Value, settings: ReduceOptions & { p?: number | undefine
   // √ has no slope at 0, where the norm's is taken as 0: the root is of 1 there, and the 0 chosen after it.
   const zero = noGrad(() => equal(total, 0))
   return where(zero, 0, pow(where(zero, 1, total), 1 / p))
+}
+
+export interface NormalizeOptions {
+  /** The axis whose norms become 1; default 1. */
+  axis?: number | undefined
+  /** Which norm; default 2. */
+  p?: number | undefined
+  /** The least that is divided by; default 1e-12. */
+  eps?: number | undefined
+}
+
+/** x / max(‖x‖_p, eps) along an axis. torch.nn.functional.normalize. */
+export function normalize(x: Value, options: NormalizeOptions = {}): Tensor {
+  const { axis, p, eps } = settle('normalize', options, {
+    axis: 1,
+    p: option(number(0), 2),
+    eps: option(finite(0), 1e-12),
+  })
+  const a = float('normalize', 'x', x)
+  const length = norm(a, { axis: checkAxis('normalize', axis, a.ndim), p, keepDim: true })
+  return div(a, where(less(length, eps), eps, length))
 }

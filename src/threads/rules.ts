@@ -153,6 +153,39 @@ const recurrent = (gates: number, ns: number, rows: Readonly<Record<string, numb
   }
 }
 
+/** Sequences of a batch, whose steps lie outermost. */
+const sequences = (ns: number, rows: string, ...values: readonly string[]): Rule => {
+  return (args) => {
+    const { batch, steps, classes, S, apart } = args.numbers
+    const width = 4 * Math.ceil((2 * S + 1) / 4) + 4
+    return {
+      units: batch,
+      grain: 1,
+      cost: ns * batch * steps * width,
+      part(from, to) {
+        const count = to - from
+        const reached = reach([
+          [count, classes],
+          [steps, apart],
+        ])
+        const logp = (name: string) => args.span(name, from * classes, reached + classes - 1)
+        return args.with(
+          {
+            ...Object.fromEntries(['logp', ...(args.has(rows) ? [rows] : [])].map((name) => [name, logp(name)])),
+            ...Object.fromEntries(
+              ['loss', 'inputLengths', 'targetLengths', ...values].map((name) => [name, args.span(name, from, count)]),
+            ),
+            alpha: args.span('alpha', from * steps * width, count * steps * width),
+            target: args.span('target', from * S, count * S),
+            batch: count,
+          },
+          from * S,
+        )
+      },
+    }
+  }
+}
+
 const drawing = each(2.5, () => ({ generator: 0 }))
 /** SUMMED_ROWS rows of d together, and what they have in the sums of layerNormBackward. */
 const rowSums = (d: number) => ({ grain: SUMMED_ROWS, sums: 8 * Math.ceil(d / 4) })
@@ -215,6 +248,9 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   attentionBackward: attention(['q', 0], ['k', 1], ['v', 2], ['dout', 3], ['dq', 0], ['dk', 1], ['dv', 2]),
   rotary: along('batch', 0.6, ({ D, T }) => ({ out: T * D, x: T * D })),
 
+  ctc: sequences(15, 'logp'),
+  ctcBackward: sequences(30, 'dlogp', 'dy'),
+
   conv2d: images('x', 'out'),
   conv2dInput: images('dx', 'dy'),
   conv2dWeight,
@@ -241,11 +277,13 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   dropout: each(2.5, () => ({ kept: 1 / 16, generator: 0 })),
   dropoutBackward: each(0.6, () => ({ kept: 1 / 16 })),
 
-  ...{ neg: unary, abs: unary, sign: unary, sqrt: unary, rsqrt: unary, floor: unary, round: unary },
-  ...{ exp: curve, expm1: curve, log: curve, log1p: curve, sin: curve, cos: curve, erf: curve },
+  ...{ neg: unary, abs: unary, sign: unary, sqrt: unary, rsqrt: unary, floor: unary, ceil: unary },
+  ...{ trunc: unary, round: unary },
+  ...{ exp: curve, expm1: curve, log: curve, log1p: curve, log2: curve, sin: curve, cos: curve, erf: curve },
+  ...{ sinh: curve, cosh: curve },
   ...{ add: arithmetic, sub: arithmetic, mul: arithmetic, div: arithmetic, minimum: arithmetic, maximum: arithmetic },
   ...{ equal: arithmetic, notEqual: arithmetic, less: arithmetic, lessEqual: arithmetic, greater: arithmetic },
-  ...{ greaterEqual: arithmetic, pow: strided(12, ['a', 'b'], ['out']) },
+  ...{ greaterEqual: arithmetic, pow: strided(12, ['a', 'b'], ['out']), atan2: strided(3, ['a', 'b'], ['out']) },
   where: strided(0.6, ['condition', 'a', 'b'], ['out']),
 
   crossEntropy: along('rows', 2, ({ d }) => ({ probabilities: d, loss: 1, x: d, target: 1 })),
@@ -367,6 +405,13 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   maxBackward: along('outer', 0.4, ({ inner, size }) => ({ dx: size * inner, dy: inner, indices: inner })),
   prod: along('outer', 1, ({ inner, size }) => ({ x: size * inner, out: inner })),
   prodBackward: along('outer', 2, ({ inner, size }) => ({ dx: size * inner, x: size * inner, dy: inner })),
+  cumprod: along('outer', 1, ({ inner, size }) => ({ out: size * inner, x: size * inner })),
+  cumprodBackward: along('outer', 2, ({ inner, size }) => ({
+    dx: size * inner,
+    dy: size * inner,
+    x: size * inner,
+    out: size * inner,
+  })),
   cumsum: along('outer', 1, ({ inner, size }) => ({ out: size * inner, x: size * inner })),
 
   ...{ nearest2d: plane, nearest2dBackward: planeBackward, bilinear2d: plane, bilinear2dBackward: planeBackward },
@@ -379,6 +424,7 @@ export const rules: Readonly<Record<string, Rule | string>> = {
   leastSquares: 'little work',
   sort: along('outer', 20, ({ inner, size }) => ({ x: size * inner, values: size * inner, indices: size * inner })),
   topk: along('outer', 5, ({ inner, k, size }) => ({ x: size * inner, values: k * inner, indices: k * inner })),
+  searchSorted: along('rows', 20, ({ each, m, n }) => ({ out: m, values: m, sorted: each * n })),
   triangle: along('batch', 1, ({ columns, rows }) => ({ out: rows * columns, x: rows * columns })),
 }
 

@@ -176,6 +176,74 @@ describe('parts of tensors', () => {
     )
     expect(lw.split(lw.zeros([5]), [1, 4]).map(({ shape }) => shape)).toEqual([[1], [4]])
   })
+  test.each([
+    [[3], [2]],
+    [
+      [2, 3],
+      [2, 2],
+    ],
+    [[2], [3, 2]],
+    [
+      [2, 1, 3],
+      [1, 4, 2],
+    ],
+    [
+      [2, 3],
+      [0, 1],
+    ],
+    [[], [3]],
+  ] as [number[], number[]][])('repeat %j by %j', (shape, counts) => {
+    const lead = counts.length - shape.length
+    same(
+      [shape],
+      (x) => lw.repeat(x, counts),
+      (x) =>
+        reference.rearranged(
+          x,
+          counts.map((count, i) => count * (shape[i - lead] ?? 1)),
+          (at) => at.slice(lead).map((c, i) => c % (shape[i] as number)),
+        ),
+    )
+  })
+  test('tile repeats the last axes, chunk cuts into as many parts', () => {
+    expect(
+      tensor([[1, 2]])
+        .tile([2])
+        .tolist(),
+    ).toEqual([[1, 2, 1, 2]])
+    expect(tensor([1, 2]).tile([2, 1]).tolist()).toEqual([
+      [1, 2],
+      [1, 2],
+    ])
+    const shapes = (n: number, chunks: number) =>
+      lw
+        .zeros([n])
+        .chunk(chunks)
+        .map(({ size }) => size)
+    expect([shapes(6, 3), shapes(7, 3), shapes(2, 5), shapes(0, 2)]).toEqual([[2, 2, 2], [3, 3, 1], [1, 1], [0]])
+    expect(lw.chunk(lw.zeros([2, 4]), 2, -1).map(({ shape }) => shape)).toEqual([
+      [2, 2],
+      [2, 2],
+    ])
+  })
+  test.each([0, 1, -2, 5])('diag %i takes a diagonal, and makes a matrix of one', (k) => {
+    const count = k >= 0 ? Math.max(0, Math.min(3, 4 - k)) : 1
+    same(
+      [[3, 4]],
+      (x) => lw.diag(x, k),
+      (x) =>
+        reference.rearranged(x, [count], ([i]) => [(i as number) + Math.max(0, -k), (i as number) + Math.max(0, k)]),
+    )
+    const size = 3 + Math.abs(k)
+    same(
+      [[3]],
+      (x) => lw.diag(x, k),
+      (x) =>
+        reference.rearranged(x, [size, size], ([i, j]) =>
+          (j as number) - (i as number) === k ? [Math.min(i as number, j as number)] : null,
+        ),
+    )
+  })
   test('flip reverses and roll goes round', () => {
     same(
       [[5]],

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as lw from '../../src/index.ts'
 import { type Tensor, tensor } from '../../src/index.ts'
-import { check, type Tolerance } from '../helpers/check.ts'
+import { check, expectClose, type Tolerance } from '../helpers/check.ts'
 import { both, few, length, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { map, type Ref, zip } from '../reference/array.ts'
@@ -58,6 +58,13 @@ const unary: [string, Unary, (x: Ref) => Ref, { range?: [number, number]; tolera
   ['cos', lw.cos, map(Math.cos), { range: [-20, 20], tolerance: { absolute: 2 } }],
   // exp(-x²) carries the rounding of x², up to 9 U of it.
   ['erf', lw.erf, reference.erf, { range: [-3, 3], tolerance: { gradient: { ulps: 32, absolute: 16 } } }],
+  // Below 1 in size the logarithm's error is relative to its terms.
+  ['log2', lw.log2, map(Math.log2), { range: [0.01, 20], tolerance: { absolute: 2 } }],
+  ['sinh', lw.sinh, map(Math.sinh), { range: [-10, 10], tolerance: { ulps: 8 } }],
+  ['cosh', lw.cosh, map(Math.cosh), { range: [-10, 10], tolerance: { ulps: 8 } }],
+  ['atan', lw.atan, map(Math.atan), { range: [-8, 8] }],
+  ['ceil', lw.ceil, map(Math.ceil)],
+  ['trunc', lw.trunc, map(Math.trunc)],
   ['floor', lw.floor, map(Math.floor)],
   ['round', lw.round, reference.round],
   [
@@ -65,6 +72,8 @@ const unary: [string, Unary, (x: Ref) => Ref, { range?: [number, number]; tolera
     (x) => lw.clamp(x, { min: -0.7, max: 1.1 }),
     (x) => reference.clamp(x, Math.fround(-0.7), Math.fround(1.1)),
   ],
+  ['clampMin', (x) => lw.clampMin(x, -0.7), (x) => reference.clamp(x, Math.fround(-0.7), Infinity)],
+  ['clampMax', (x) => lw.clampMax(x, 1.1), (x) => reference.clamp(x, -Infinity, Math.fround(1.1))],
   ['pow 2', (x) => lw.pow(x, 2), (x) => reference.mul(x, x)],
   [
     'pow 3',
@@ -202,6 +211,7 @@ const binary: [string, Binary, (a: Ref, b: Ref) => Ref, { range?: [number, numbe
   ['minimum', lw.minimum, zip(Math.min)],
   ['maximum', lw.maximum, zip(Math.max)],
   ['pow', lw.pow, zip((x, y) => x ** y), { range: [0.25, 2] }],
+  ['atan2', lw.atan2, zip(Math.atan2), { range: [0.25, 2] }],
   ['equal', lw.equal, zip((x, y) => Number(x === y)), flat],
   ['notEqual', lw.notEqual, zip((x, y) => Number(x !== y)), flat],
   ['less', lw.less, zip((x, y) => Number(x < y)), flat],
@@ -247,6 +257,74 @@ describe('pow, minimum, maximum and where at their edges', () => {
   })
   test('round takes halves to the even number', () => {
     expect(lw.round(tensor([0.5, 1.5, 2.5, -0.5, -1.5])).tolist()).toEqual([0, 2, 2, -0, -2])
+  })
+})
+
+describe('the added ones at their edges', () => {
+  test('atan2 is right in all octants, on the axes, at the origin and far out', () => {
+    const edges = [0, -0, 1, -1, 0.3, -0.3, 1e-30, -1e30, Infinity, -Infinity]
+    const pairs = [...edges.flatMap((y) => edges.map((x) => [y, x] as const)), [NaN, 1], [1, NaN], [NaN, NaN]]
+    const [ys, xs] = [0, 1].map((i) => tensor(pairs.map((pair) => pair[i] as number))) as [Tensor, Tensor]
+    const found = lw.atan2(ys, xs).data()
+    const expected = [...ys.data()].map((y, i) => Math.atan2(y, xs.data()[i] as number))
+    expectClose(found, expected, 4, 0, 'atan2')
+    expected.forEach((angle, i) => {
+      if (angle === 0) expect(Object.is(found[i], angle), `the sign of atan2(${pairs[i]})`).toBe(true)
+    })
+    const origin = tensor([0], { requiresGrad: true })
+    lw.atan2(origin, origin).backward({ gradient: tensor([1]) })
+    expect(origin.grad?.item()).toBe(0)
+  })
+  test('log2 is exact at powers of 2, and has the limits of a logarithm', () => {
+    const powers = Array.from({ length: 277 }, (_, i) => i - 149)
+    expect(lw.log2(tensor(powers.map((k) => 2 ** k))).tolist()).toEqual(powers)
+    expect(lw.log2(tensor([0, -0, -1, Infinity, NaN])).tolist()).toEqual([-Infinity, -Infinity, NaN, Infinity, NaN])
+  })
+  test('sinh and cosh overflow where the result does', () => {
+    const far = [89, -89, 90, -90, Infinity, -Infinity, NaN]
+    expect(Array.from(lw.sinh(tensor(far)).data(), Number.isFinite)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ])
+    expect(lw.cosh(tensor(far)).tolist()).toEqual([
+      ...lw.cosh(tensor([89, 89])).data(),
+      ...[Infinity, Infinity, Infinity, Infinity, NaN],
+    ])
+    expect(lw.sinh(tensor([-0, 1e-40])).tolist()).toEqual([-0, Math.fround(1e-40)])
+  })
+  test('trunc and ceil keep what is whole, infinite or NaN', () => {
+    const kept = [0, -0, 1e9, -1e9, Infinity, -Infinity, NaN]
+    for (const op of [lw.trunc, lw.ceil]) expect(op(tensor(kept)).tolist()).toEqual(kept)
+    expect(lw.trunc(tensor([-0.5, 0.5, -1.9])).tolist()).toEqual([-0, 0, -1])
+  })
+  test('isNaN and isFinite', () => {
+    const x = tensor([0, NaN, Infinity, -Infinity, 3e38])
+    expect(x.isNaN().tolist()).toEqual([0, 1, 0, 0, 0])
+    expect(x.isFinite().tolist()).toEqual([1, 0, 0, 0, 1])
+  })
+  test('maskedFill takes masks of any dtype, and passes no gradient to what it fills', () => {
+    for (const mask of [Uint8Array.of(0, 1, 1), Int32Array.of(0, 1, 1), tensor([0, 1, 1])]) {
+      const x = tensor([[1, 2, 3]], { requiresGrad: true })
+      const y = x.maskedFill(mask, -Infinity)
+      expect(y.tolist()).toEqual([[1, -Infinity, -Infinity]])
+      y.backward({ gradient: tensor([[5, 6, 7]]) })
+      expect(x.grad?.tolist()).toEqual([[5, 0, 0]])
+    }
+    expect(lw.where(Uint8Array.of(1, 0), 1, 2).tolist()).toEqual([1, 2])
+  })
+  test('say what does not fit', () => {
+    const x = lw.ones([3])
+    expect(() => x.maskedFill(lw.ones([2, 3]), 0)).toThrow(
+      'maskedFill: mask has shape [2, 3], expected one that broadcasts to x [3]',
+    )
+    expect(() => x.maskedFill(lw.ones([3]), x as never)).toThrow('maskedFill: value is')
+    expect(() => x.clampMin(NaN)).toThrow('clampMin: min is NaN, expected a number')
+    expect(() => x.clampMax(undefined as never)).toThrow('clampMax: max is undefined')
   })
 })
 

@@ -6,6 +6,7 @@ import { check } from '../helpers/check.ts'
 import { both, classes, few, length, odd, sizes, some } from '../helpers/drawn.ts'
 import { covers } from '../helpers/guard.ts'
 import { runs } from '../helpers/long.ts'
+import { build, get } from '../reference/array.ts'
 import * as reference from '../reference/gather.ts'
 
 beforeAll(() => lw.init())
@@ -212,6 +213,86 @@ describe('oneHot', () => {
       'oneHot: index 4 at position 1 is out of range, expected 0 to 3 (4 classes)',
     )
     expect(() => lw.oneHot(tensor(Int32Array.of(0)), 1.5)).toThrow('classes is 1.5')
+  })
+})
+
+describe('unfold', () => {
+  test.each([
+    [[5], 0, 2, 1],
+    [[7], 0, 3, 2],
+    [[2, 5], 1, 5, 1],
+    [[4, 2, 3], 0, 2, 2],
+    [[3, 2], 0, 0, 1],
+    [[2, 6, 2], -2, 3, 4],
+  ] as [number[], number, number, number][])('%j along %i by %i every %i', (shape, axis, size, step) => {
+    const d = (axis + shape.length) % shape.length
+    const count = Math.floor(((shape[d] as number) - size) / step) + 1
+    check({
+      shapes: [shape],
+      ours: (x) => lw.unfold(x, axis, size, step),
+      reference: (x) =>
+        build([...shape.map((n, i) => (i === d ? count : n)), size], (at) =>
+          get(
+            x,
+            at.slice(0, -1).map((c, i) => (i === d ? c * step + (at.at(-1) as number) : c)),
+          ),
+        ),
+      tolerance: { ulps: 0, gradient: { ulps: 0, absolute: 3 * 16 } },
+    })
+  })
+  test('says what is wrong', () => {
+    expect(() => lw.unfold(lw.ones([3]), 0, 4, 1)).toThrow('unfold: size is 4, expected a whole number from 0 to 3')
+    expect(() => lw.unfold(lw.ones([3]), 0, 1, 0)).toThrow('unfold: step is 0')
+  })
+})
+
+describe('what has a size that depends on values', () => {
+  test('maskedSelect takes elements in order, and gives gradients back to them', () => {
+    const x = tensor(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { requiresGrad: true },
+    )
+    const mask = tensor([[0], [1]], { dtype: 'i32' })
+    const y = x.maskedSelect(mask)
+    expect(y.tolist()).toEqual([3, 4])
+    y.backward({ gradient: tensor([5, 6]) })
+    expect(x.grad?.tolist()).toEqual([
+      [0, 0],
+      [5, 6],
+    ])
+    expect(lw.maskedSelect(tensor(Int32Array.of(7, 8)), x.detach().select(0, 0).greater(1)).data()).toEqual(
+      Int32Array.of(8),
+    )
+    expect(lw.maskedSelect(x, 0).shape).toEqual([0])
+    expect(() => lw.maskedSelect(x, lw.ones([3]))).toThrow('do not broadcast')
+    expect(() => lw.maskedSelect(x, lw.ones([1, 2, 2]))).toThrow(
+      'maskedSelect: mask has shape [1, 2, 2], expected one that broadcasts to x [2, 2]',
+    )
+    expect(() => lw.compile((a: lw.Tensor) => a.maskedSelect(a))(x)).toThrow(
+      'maskedSelect: its size depends on values, which are not known while compile() traces; call it outside',
+    )
+  })
+  test('bincount counts, and sums weights with their gradient', () => {
+    const x = Int32Array.of(0, 3, 1, 3)
+    expect(lw.bincount(x).data()).toEqual(Int32Array.of(1, 1, 0, 2))
+    expect(lw.bincount(x, { minLength: 6 }).shape).toEqual([6])
+    expect(lw.bincount(Uint8Array.of()).shape).toEqual([0])
+    const weights = tensor([1, 2, 3, 4], { requiresGrad: true })
+    const y = lw.bincount(x, { weights })
+    expect(y.tolist()).toEqual([1, 3, 0, 6])
+    y.backward({ gradient: tensor([10, 20, 30, 40]) })
+    expect(weights.grad?.tolist()).toEqual([10, 40, 20, 40])
+    expect(() => lw.bincount(Int32Array.of(1, -2))).toThrow(
+      'bincount: x is -2 at index 1, expected a whole number >= 0',
+    )
+    expect(() => lw.bincount(x, { weights: lw.ones([3]) })).toThrow('bincount: weights has shape [3], expected [4]')
+    expect(() => lw.bincount(lw.ones([2]))).toThrow('bincount: x is f32')
+    expect(() => lw.compile((a: lw.Tensor) => lw.bincount(a))(tensor(x))).toThrow(
+      'bincount: its size depends on values',
+    )
   })
 })
 

@@ -10,7 +10,7 @@ import * as reference from '../reference/loss.ts'
 
 beforeAll(() => lw.init())
 
-covers('entropy', 'loss')
+covers('ctc', 'entropy', 'loss')
 
 const lengths = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33]
 const rows = [
@@ -116,6 +116,214 @@ describe.each(reductions)('losses, %s', (reduction) => {
       }
     })
   })
+})
+
+describe.each(reductions)('losses that others are made of, %s', (reduction) => {
+  test.each(rows.filter(([, d]) => d > 1))('multiMargin and focal, %i × %i', (r, d) => {
+    const labels = labelsOf(r, d)
+    const weight = weightsOf(d)
+    for (const p of [1, 2] as const)
+      for (const options of [{}, { weight, margin: 0.25 }])
+        check({
+          shapes: [[r, d]],
+          ours: (x) =>
+            losses.multiMargin(x, int(labels, [r]), {
+              ...{ reduction, p },
+              ...('weight' in options ? { weight: tensor(weight), margin: 0.25 } : {}),
+            }),
+          reference: (x) => reference.multiMargin(x, labels, { p, ...options }, reduction),
+          // Up to 33 terms of size 25, summed over five rows.
+          tolerance: { ulps: 16, absolute: 165 * 32, gradient: { ulps: 16, absolute: 33 * 32 } },
+        })
+    for (const gamma of [0, 0.5, 2]) {
+      check({
+        shapes: [[r, d]],
+        ours: (x) => losses.focal(x, int(labels, [r]), { reduction, gamma, alpha: tensor(weight) }),
+        reference: (x) => reference.focal(x, labels, { gamma, alpha: weight }, reduction),
+        tolerance: { ulps: 16, absolute: 33 * 30, gradient: { ulps: 32, absolute: 512 } },
+      })
+      check({
+        shapes: [
+          [r, d],
+          [r, d],
+        ],
+        ours: (x, y) => losses.focal(x, y, { reduction, gamma }),
+        reference: (x, y) => reference.binaryFocal(0.25, gamma)(x, y, reduction),
+        range: [0.125, 0.875],
+        tolerance: { ulps: 16, absolute: 16 * r * d, gradient: { ulps: 64, absolute: 256 } },
+      })
+    }
+    const ignored = labels.map((y, i) => (i === 0 && r > 1 ? 7 : y))
+    check({
+      shapes: [[r, d, 2]],
+      ours: (x) => losses.focal(x, int([...ignored, ...labels], [r, 2]), { reduction, ignoreIndex: 7 }),
+      reference: (x) => reference.focal(x, [...ignored, ...labels], { ignoreIndex: 7 }, reduction),
+      tolerance: { ulps: 16, absolute: 66 * 30, gradient: { ulps: 32, absolute: 512 } },
+    })
+  })
+
+  test.each([
+    [1, 3, 0],
+    [4, 5, 0],
+    [4, 5, 3],
+  ])('infoNCE of %i × %i, %i others', (n, d, count) =>
+    check({
+      shapes: count
+        ? [
+            [n, d],
+            [n, d],
+            [count, d],
+          ]
+        : [
+            [n, d],
+            [n, d],
+          ],
+      ours: (q, k, negatives) => losses.infoNCE(q, k, { reduction, temperature: 0.5, negatives }),
+      reference: (q, k, others) => reference.infoNCE(q, k, others ?? null, 0.5, reduction),
+      tolerance: { ulps: 64, absolute: 256, gradient: { ulps: 64, absolute: 4096 } },
+    }),
+  )
+
+  test.each([
+    [4, 3, [[1], [2, 1], [], [1, 1]], [3, 4, 2, 3], 0],
+    [3, 4, [[0, 3, 1]], [3], 2],
+    [5, 2, [[0, 0]], [5], 1],
+  ] as [number, number, number[][], number[], number][])(
+    'ctc over %i steps and %i classes of %j',
+    (steps, classes, targets, lengths, blank) => {
+      const n = targets.length
+      const most = Math.max(...targets.map((t) => t.length))
+      // What is beyond a target is no class.
+      const padded = targets.flatMap((t) => [...t, ...new Array<number>(most - t.length).fill(-7)])
+      check({
+        shapes: [[steps, n, classes]],
+        ours: (x) =>
+          losses.ctc(
+            x,
+            int(padded, [n, most]),
+            int(lengths, [n]),
+            int(
+              targets.map((t) => t.length),
+              [n],
+            ),
+            { reduction, blank },
+          ),
+        reference: (x) => reference.ctc(x, targets, lengths, blank, reduction),
+        // Sums over steps of logarithms up to 4 in size.
+        tolerance: { ulps: 16, absolute: 64 * n, gradient: { ulps: 16, absolute: 128 } },
+      })
+    },
+  )
+})
+
+describe('ctc at its edges', () => {
+  const lengths = (...n: number[]) => Int32Array.from(n)
+  test('labels that do not fit their steps: Infinity, or 0 where asked, and no gradient', () => {
+    const x = lw.normal([2, 2, 3], 0, 1, new lw.Generator(1)).logSoftmax()
+    x.requiresGrad = true
+    const call = (options: object) =>
+      losses.ctc(x, int([1, 1, 1, 2], [2, 2]), lengths(2, 2), lengths(2, 2), { reduction: 'none', ...options })
+    const [bad, good] = call({}).data()
+    expect(bad).toBe(Infinity)
+    expect(good).toBeGreaterThan(0)
+    expect(call({ zeroInfinity: true }).tolist()).toEqual([0, good])
+    call({}).backward({ gradient: tensor([1, 1]) })
+    expect(x.grad?.data().every(Number.isFinite)).toBe(true)
+    expect(x.grad?.select(1, 0).tolist()).toEqual([
+      [0, 0, 0],
+      [0, 0, 0],
+    ])
+  })
+  test('a long sequence, alone as in a batch, and in steps beyond it no gradient', () => {
+    const x = lw.normal([300, 2, 40], 0, 2, new lw.Generator(2)).logSoftmax().detach()
+    x.requiresGrad = true
+    const target = int(
+      labelsOf(200, 39).map((y) => y + 1),
+      [2, 100],
+    )
+    const both = losses.ctc(x, target, lengths(250, 300), lengths(90, 100), { reduction: 'none' })
+    both.backward({ gradient: tensor([1, 1]) })
+    const alone = losses.ctc(x.detach().select(1, 0), target.select(0, 0), 250, 90, { reduction: 'sum' })
+    expect(alone.item()).toBe(both.data()[0])
+    expect(
+      x.grad
+        ?.slice({ start: 250 }, { end: 1 })
+        .data()
+        .every((g) => g === 0),
+    ).toBe(true)
+    // At each step the shares of all places are one.
+    const shares = x.grad?.sum({ axis: 2 }).slice({ end: 250 }).data() as Float32Array
+    expect(Math.max(...shares.map((s) => Math.abs(s + 1)))).toBeLessThan(1e-3)
+  })
+  test('says what is wrong', () => {
+    const x = lw.zeros([4, 2, 3])
+    const target = int([1, 2, 2, 0], [2, 2])
+    const call = (...args: Partial<Parameters<typeof losses.ctc>>) =>
+      losses.ctc(args[0] ?? x, args[1] ?? target, args[2] ?? lengths(4, 4), args[3] ?? lengths(2, 1), args[4])
+    expect(call().ndim).toBe(0)
+    expect(() => call(x, target, lengths(4, 4), lengths(2, 2))).toThrow(
+      'ctc: target is 0 at index 3, expected a class from 0 to 2 that is not the blank, 0',
+    )
+    expect(() => call(x, target, lengths(5, 4))).toThrow(
+      'ctc: inputLengths is 5 at index 0, expected a number from 1 to 4',
+    )
+    expect(() => call(x, target, lengths(4, 4), lengths(2, 3))).toThrow('ctc: targetLengths is 3 at index 1')
+    expect(() => call(x, int([1, 2], [2]))).toThrow('ctc: target has shape [2], expected [2, labels]')
+    expect(() => call(x, target, lengths(4))).toThrow('ctc: inputLengths has shape [1], expected [2]')
+    expect(() => call(x, target, lengths(4, 4), lengths(1, 1), { blank: 3 })).toThrow('ctc: blank is 3')
+    expect(() => call(lw.zeros([3]))).toThrow('ctc: logProbabilities has shape [3]')
+  })
+})
+
+describe('whole numbers as targets', () => {
+  test.each([
+    ['bce', (x, y) => losses.bce(x.sigmoid(), y)],
+    ['bceWithLogits', losses.bceWithLogits],
+    ['focal', losses.focal],
+    ['mse', losses.mse],
+    ['poissonNll', losses.poissonNll],
+    ['hinge', (x, y) => losses.hinge(x, y)],
+  ] as [string, (x: Tensor, y: lw.Value) => Tensor][])('%s takes i32, u8 and bare arrays', (_, loss) => {
+    const x = tensor([0.5, -1, 2])
+    const labels = [1, 1, 1]
+    const expected = loss(x, tensor(labels)).item()
+    for (const y of [Int32Array.from(labels), Uint8Array.from(labels), tensor(labels, { dtype: 'i32' })])
+      expect(loss(x, y).item()).toBe(expected)
+  })
+  test('class indices may be bare arrays', () => {
+    const x = tensor([[1, 2, 3]])
+    for (const y of [Int32Array.of(1), Uint8Array.of(1)])
+      expect([losses.crossEntropy(x, y).item(), losses.multiMargin(x, y).item(), losses.focal(x, y).item()]).toEqual(
+        [losses.crossEntropy, losses.multiMargin, losses.focal].map((loss) =>
+          loss(x, tensor([1], { dtype: 'i32' })).item(),
+        ),
+      )
+  })
+})
+
+test('new losses say what is wrong', () => {
+  const x = lw.zeros([2, 3])
+  expect(() => losses.multiMargin(x, Int32Array.of(0, 3))).toThrow(
+    'multiMargin: index 3 at position 1 is out of range, expected 0 to 2 (3 classes)',
+  )
+  expect(() => losses.multiMargin(x, Int32Array.of(0))).toThrow('multiMargin: target has shape [1], expected [2]')
+  expect(() => losses.multiMargin(x, Int32Array.of(0, 1), { p: 3 as never })).toThrow(
+    'multiMargin: p is 3, expected 1 or 2',
+  )
+  expect(() => losses.multiMargin(x, Int32Array.of(0, 1), { weight: lw.ones([2]) })).toThrow(
+    'weight has shape [2], expected [3]',
+  )
+  expect(() => losses.focal(x, x, { alpha: lw.ones([3]) })).toThrow('focal: alpha is')
+  expect(() => losses.focal(x, x, { ignoreIndex: 1 })).toThrow('focal: ignoreIndex is 1')
+  expect(() => losses.focal(x, Int32Array.of(0, 1), { alpha: 0.25 })).toThrow(
+    'focal: alpha is 0.25, expected a factor for each class',
+  )
+  expect(() => losses.focal(x, Int32Array.of(0, 5))).toThrow('target 5 at index 1 is out of range')
+  expect(() => losses.infoNCE(x, lw.zeros([3, 3]))).toThrow('infoNCE: query has shape [2, 3] and key [3, 3]')
+  expect(() => losses.infoNCE(x, x, { negatives: lw.zeros([2, 4]) })).toThrow(
+    'infoNCE: negatives has shape [2, 4], expected [count, 3]',
+  )
+  expect(() => losses.infoNCE(x, x, { temperature: 0 })).toThrow('infoNCE: temperature is 0')
 })
 
 test('a loss that is no number is not gone back from', () => {
@@ -287,4 +495,7 @@ test('parts give the bits of the whole', () =>
     const signs = lw.sign(some([n])).detach()
     losses.hinge(some([n]), signs)
     losses.poissonNll(some([n]), signs)
+    const steps = (value: number) => new Int32Array(rows).fill(value)
+    const labels = classes([rows, k], 4).to('f32').add(1).to('i32')
+    both(losses.ctc(some([2 * k, rows, 5], -3, 0), labels, steps(2 * k), steps(k), { reduction: 'none' }))
   }))

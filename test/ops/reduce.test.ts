@@ -89,6 +89,13 @@ describe('prod and cumsum', () => {
     check({ shapes: [shape], ours: (x) => lw.cumsum(x, axis), reference: (x) => reference.cumsum(x, axis) })
     check({
       shapes: [shape],
+      ours: (x) => lw.cumprod(x, axis),
+      reference: (x) => reference.cumprod(x, axis),
+      // Products of up to seven factors below 2, then sums of as many of them.
+      tolerance: { ulps: 8, gradient: { ulps: 16, absolute: 7 * 128 } },
+    })
+    check({
+      shapes: [shape],
       ours: (x) => lw.min(x, { axis }).values,
       reference: (x) => reference.neg(reference.max(reference.neg(x), axis)),
     })
@@ -98,6 +105,30 @@ describe('prod and cumsum', () => {
       reference: (x) => reference.argmax(reference.neg(x), axis),
       differentiable: false,
     })
+  })
+  test('the gradient of cumprod is right where elements are 0', () => {
+    const x = tensor([2, 0, 3, 0, 5], { requiresGrad: true })
+    lw.sum(lw.cumprod(x, 0)).backward()
+    // 1 + 0 + …, 2 (1 + 3), 0, …: by the products without the element.
+    expect(x.grad?.tolist()).toEqual([1, 8, 0, 0, 0])
+  })
+  test('any, all and trace', () => {
+    const x = tensor([
+      [0, 0, 0],
+      [0, 2, NaN],
+      [1, -1, 3],
+    ])
+    expect(lw.any(x, { axis: 1 }).tolist()).toEqual([0, 1, 1])
+    expect(lw.all(x, { axis: 1, keepDim: true }).tolist()).toEqual([[0], [0], [1]])
+    expect([lw.any(x).item(), lw.all(x).item()]).toEqual([1, 0])
+    expect([lw.any(lw.zeros([0])).item(), lw.all(lw.zeros([0])).item()]).toEqual([0, 1])
+    expect([lw.any(Uint8Array.of(0, 1)).item(), lw.all(Int32Array.of(0, 1)).item()]).toEqual([1, 0])
+    check({
+      shapes: [[3, 4]],
+      ours: (x) => lw.trace(x),
+      reference: (x) => reference.sum(reference.rearranged(x, [3], ([i]) => [i as number, i as number])),
+    })
+    expect(() => lw.trace(lw.ones([3]))).toThrow('trace: x has shape [3], expected a matrix')
   })
   test('the gradient of prod is right where elements are 0', () => {
     const x = tensor(
@@ -116,6 +147,21 @@ describe('prod and cumsum', () => {
   test('logSumExp stays finite for large numbers, and is -Infinity for the sum of nothing', () => {
     expect(lw.logSumExp(tensor([1000, 1000])).item()).toBeCloseTo(1000 + Math.log(2), 3)
     expect(lw.logSumExp(tensor([-Infinity, -Infinity])).item()).toBe(-Infinity)
+  })
+  test('normalize gives rows of length 1, and 0 for 0', () => {
+    check({
+      shapes: [[3, 4]],
+      ours: (x) => lw.normalize(x),
+      reference: (x) => reference.div(x, reference.norm(2)(x, [1], true)),
+      tolerance: { ulps: 16, gradient: { ulps: 32, absolute: 256 } },
+    })
+    expect(lw.normalize(tensor([3, 0, -4]), { axis: 0, p: 1 }).tolist()).toEqual(
+      [3, 0, -4].map((v) => Math.fround(v / 7)),
+    )
+    const x = tensor([[0, 0]], { requiresGrad: true })
+    lw.sum(lw.normalize(x)).backward()
+    expect(x.grad?.data().every(Number.isFinite)).toBe(true)
+    expect(() => lw.normalize(lw.ones([2]))).toThrow('normalize: axis is 1')
   })
   test('the gradient of a norm at 0 is 0', () => {
     const x = tensor([0, 0], { requiresGrad: true })
@@ -250,6 +296,7 @@ test('parts give the bits of the whole', () =>
     both(lw.max(x(), { axis: 1 }).values)
     both(lw.prod(x(), { axis: 1 }))
     both(lw.cumsum(x(), 1))
+    both(lw.cumprod(x(), 1))
     both(lw.softmax(some([n, m])))
     both(lw.logSoftmax(some([n, m])))
   }))

@@ -51,6 +51,17 @@ const direct =
   (options, ...inputs) =>
     loss(...([...inputs, options] as never[]))
 
+const focal = {
+  classes: () => ({}),
+  alpha: () => ({ alpha: weight(), gamma: 1 }),
+  ignore: () => ({ ignoreIndex: 4 }),
+}
+const nce = { ...plain, temperature: () => ({ temperature: 0.5 }) }
+const spelled =
+  (more: object): Loss =>
+  (options, x, ...rest) =>
+    losses.ctc((x as Tensor).logSoftmax(), ...(rest as [Tensor, Tensor, Tensor]), { ...options, ...more })
+
 /** By group of the fixture: the exported name, the call, the options by their label, and slack where the loss is
  *  a difference of terms larger than itself. */
 const groups: Record<string, [keyof typeof losses, Loss, Record<string, () => Options>, number?]> = {
@@ -94,6 +105,33 @@ const groups: Record<string, [keyof typeof losses, Loss, Record<string, () => Op
   gaussianNll24: ['gaussianNll', direct(losses.gaussianNll), gauss],
   gaussianNll21: ['gaussianNll', direct(losses.gaussianNll), gauss],
   gaussianNll15: ['gaussianNll', direct(losses.gaussianNll), gauss],
+  multiMargin: [
+    'multiMargin',
+    direct(losses.multiMargin),
+    {
+      ...plain,
+      p2: () => ({ p: 2 }),
+      margin: () => ({ margin: 0.5 }),
+      weight: () => ({ weight: weight() }),
+    },
+  ],
+  multiMarginOne: ['multiMargin', direct(losses.multiMargin), plain],
+  focalBinary: [
+    'focal',
+    direct(losses.focal),
+    { ...plain, gamma: () => ({ gamma: 0.5, alpha: 0.75 }), none: () => ({ alpha: null }) },
+  ],
+  focal: ['focal', direct(losses.focal), focal],
+  focalInner: ['focal', direct(losses.focal), focal],
+  infoNCE: ['infoNCE', direct(losses.infoNCE), nce],
+  infoNCEOthers: [
+    'infoNCE',
+    (options, query, key, negatives) => losses.infoNCE(query as Tensor, key as Tensor, { ...options, negatives }),
+    nce,
+  ],
+  ctc: ['ctc', spelled({}), plain],
+  ctcBlank: ['ctc', spelled({ blank: 4 }), plain],
+  ctcOne: ['ctc', spelled({}), plain],
 }
 
 class Bare extends nn.Module {
@@ -191,6 +229,12 @@ describe('training', () => {
     },
     poissonNll: { loss: (y, t) => losses.poissonNll(y, t) },
     gaussianNll: { loss: (y, t) => losses.gaussianNll(columns(y, 0, 2), t, columns(y, 2, 4).exp()) },
+    multiMargin: { loss: (y, t) => losses.multiMargin(y, t) },
+    focal: { lr: 0.5, loss: (y, t) => losses.focal(y, t) },
+    infoNCE: { loss: (y, t) => losses.infoNCE(y, t, { temperature: 0.5 }) },
+    ctc: {
+      loss: (y, t) => losses.ctc(y.reshape([8, 1, 4]).logSoftmax(), t, Int32Array.of(8), Int32Array.of(3)),
+    },
   }
   test('every loss is trained on', () => expect(Object.keys(trainings).sort()).toEqual(Object.keys(losses).sort()))
   for (const [name, { outputs = 4, call, lr, loss }] of Object.entries(trainings))

@@ -179,6 +179,17 @@ export const cumsum = (a: Ref, axis: number): Ref =>
     return s
   })
 
+export const cumprod = (a: Ref, axis: number): Ref =>
+  build(a.shape, (at) => {
+    let p = 1
+    for (let t = 0; t <= (at[axis] as number); t++)
+      p *= get(
+        a,
+        at.map((x, d) => (d === axis ? t : x)),
+      )
+    return p
+  })
+
 /** x read at source(at) for each coordinate of the result, or `outside` where that is null. */
 export const rearranged = (
   a: Ref,
