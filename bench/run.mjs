@@ -4,11 +4,10 @@
 // turns for some rounds of a fraction of a second; figures are medians of the rounds, so that what else the
 // machine does in the meantime hits all alike. Trust ratios of one run; absolute figures need the machine.
 
-import { spawnSync } from 'node:child_process'
-import { existsSync, openSync, statSync, writeFileSync } from 'node:fs'
+import { openSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { install } from '../scripts/install.mjs'
 import { cases } from './cases.mjs'
 import { Child } from './child.mjs'
 import { commandsOf, impls, racers } from './impls.mjs'
@@ -89,17 +88,9 @@ function options() {
   }
 }
 
-/** Installs the peers when they are missing, or older than the lock file. */
-function install() {
-  const file = (name) => fileURLToPath(new URL(name, import.meta.url))
-  const installed = file('node_modules/.package-lock.json')
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(file('package-lock.json')).mtimeMs) return
-  tell('bench: installing the peers (npm ci --prefix bench)')
-  const args = ['ci', '--prefix', file('.'), '--ignore-scripts', '--no-audit', '--no-fund']
-  // npm's words go to stderr: stdout is for figures.
-  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
-  if (status !== 0) tell('bench: npm ci failed; peers that are not there are left out')
-}
+/** A peer that is missing stops no run. */
+const installed = () =>
+  install('bench').catch((error) => tell(`bench: ${error.message}; peers that are not there are left out`))
 
 /** Lets a child do more and more steps until it is warm; the number of steps that fill a round. */
 async function warmUp(child) {
@@ -199,7 +190,7 @@ if (settings.help) {
   console.log(help)
   process.exit()
 }
-install()
+await installed()
 if (settings.profile !== undefined) {
   const child = await Child.start(commandsOf(impls[0], settings))
   await child.prepare({ ...cases.find(({ name }) => name === settings.profile), profile: true })

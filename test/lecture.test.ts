@@ -1,12 +1,13 @@
 // The lecture runs, short, and finds what it says: the figures of the whole runs are in examples/lecture/README.md.
 
-import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { looks, methods, type Proof, proofs } from '../examples/lecture/proofs.ts'
+import { install } from '../scripts/install.mjs'
 import { long } from './helpers/long.ts'
 
 const lessons = readdirSync('examples/lecture').filter((file) => /^\d\d[a-z]?-.*\.ts$/.test(file))
@@ -23,8 +24,8 @@ const run = (...options: string[]) =>
   promisify(execFile)(process.execPath, ['--import', 'tsx', 'examples/lecture/run.ts', ...options])
 
 beforeAll(async () => {
-  if (!existsSync('examples/chars/text/node_modules'))
-    execFileSync('npm', ['ci', '--prefix', 'examples/chars/text', '--ignore-scripts', '--no-audit', '--no-fund'])
+  // Two of them read Moby-Dick.
+  if (long) await install('examples/chars/text')
   await run('--quick', '--out', out, ...(only ? ['--only', only] : []))
 }, 240_000)
 

@@ -2,17 +2,17 @@
 // checked (skipLibCheck: false).
 
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { install } from '../scripts/install.mjs'
 
 const project = mkdtempSync(join(tmpdir(), 'lanewise-types-'))
 afterAll(() => rmSync(project, { recursive: true }))
 
-beforeAll(() => {
-  if (!existsSync('test/types/node_modules'))
-    execFileSync('npm', ['ci', '--prefix', 'test/types', '--ignore-scripts', '--no-audit', '--no-fund'])
+beforeAll(async () => {
+  await install('test/types')
   mkdirSync(join(project, 'node_modules'))
   symlinkSync(resolve('.'), join(project, 'node_modules/lanewise'))
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }')

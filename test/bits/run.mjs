@@ -5,7 +5,9 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { installRuntimes, project } from '../runtimes/project.mjs'
+import { install } from '../../scripts/install.mjs'
+import { stopBrowsers } from '../runtimes/browsers.mjs'
+import { project } from '../runtimes/project.mjs'
 import { serve } from '../runtimes/server.mjs'
 import { CHANGED } from './app/models.mjs'
 import { runtimes } from './runtimes.mjs'
@@ -77,7 +79,7 @@ if (wanted) {
   console.log(help)
   process.exit(0)
 }
-installRuntimes()
+await install('test/runtimes')
 const { folder } = await project()
 let server
 try {
@@ -94,5 +96,6 @@ try {
   else if (!(await compare(runs))) process.exitCode = 1
 } finally {
   server?.close()
+  await stopBrowsers()
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }

@@ -6,7 +6,7 @@ import { browsers, told } from './browsers.mjs'
 import { bundlers, esbuild, packageVersion, page, viteDev, vitePreview } from './bundlers.mjs'
 import { ask, bundleForVercel, vercel, versions, workerd, wranglerDev } from './edge.mjs'
 import { exampleChecks, NO_SIMD } from './examples.mjs'
-import { figureChecks } from './figures.mjs'
+import { memoryChecks, timeChecks } from './figures.mjs'
 import { run } from './processes.mjs'
 import { bun, deno, denoRun, node, nodes } from './project.mjs'
 
@@ -365,6 +365,11 @@ export function checks(context) {
     'Training in a Worker': { columns: ['Runtime'], rows: about(trainings, 'lanewise/worker') },
     'Bad input': { columns: ['Check'], rows: refusals },
     Examples: { columns: ['Check'], rows: exampleChecks(context, { ...watch, ...pagesOfVite, cold, deno }) },
-    Figures: { columns: ['Check', 'Measured', 'Limit'], rows: figureChecks(context, { ...watch, ...pagesOfVite }) },
+    Memory: { columns: ['Check', 'Measured', 'Limit'], rows: memoryChecks(context) },
+    Times: {
+      columns: ['Check', 'Measured', 'Limit'],
+      measuresTime: true,
+      rows: timeChecks(context, { ...watch, ...pagesOfVite }),
+    },
   }
 }

@@ -1,12 +1,12 @@
 // Edge runtimes: places that compile no code at run time.
 
-import { once } from 'node:events'
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { esbuild, packageVersion } from './bundlers.mjs'
 import { resident } from './memory.mjs'
-import { answer, freePort, run, start, within } from './processes.mjs'
+import { after, answer, freePort, run, start } from './processes.mjs'
+import { connect } from './socket.mjs'
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url))
 export const workerdPath = file('node_modules/@cloudflare/workerd-linux-64/bin/workerd')
@@ -80,29 +80,18 @@ export async function miniflare(folder) {
   return {
     url,
     process: { child: { exitCode: null }, output: '', errors: '' },
-    heap: () => heapOf(`ws://127.0.0.1:${inspectorPort}/core:user:worker`),
+    heap: () => heapOf(`ws://127.0.0.1:${inspectorPort}/core:user:worker`, url),
     resident: () => resident(process.pid, 'workerd'),
     stop: () => worker.dispose(),
   }
 }
 
-async function heapOf(url) {
-  const { default: WebSocket } = await import('ws')
-  const socket = new WebSocket(url)
-  await once(socket, 'open')
-  const waiting = new Map()
-  socket.on('message', (message) => {
-    const { id, result } = JSON.parse(message)
-    waiting.get(id)?.(result)
-  })
-  const call = (id, method) => {
-    const said = new Promise((done) => waiting.set(id, done))
-    socket.send(JSON.stringify({ id, method }))
-    return within(said, 20_000, method)
-  }
-  await call(1, 'HeapProfiler.collectGarbage')
-  const { usedSize, embedderHeapUsedSize, backingStorageSize } = await call(2, 'Runtime.getHeapUsage')
-  socket.close()
+async function heapOf(inspector, worker) {
+  const { call, close } = await connect(inspector)
+  // Workerd hears its inspector when the worker next runs: at a request, or eight seconds later at its alarm.
+  await Promise.all([call('HeapProfiler.collectGarbage'), after(10).then(() => fetch(worker))])
+  const { usedSize, embedderHeapUsedSize, backingStorageSize } = await call('Runtime.getHeapUsage')
+  close()
   return usedSize + embedderHeapUsedSize + backingStorageSize
 }
 

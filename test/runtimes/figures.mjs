@@ -25,26 +25,27 @@ function framesOf({ times, steps }) {
   return `${times.length} frames, ${share.toFixed(1)} % over 20 ms, ${steps} steps`
 }
 
-export function figureChecks(context, { watched, preview }) {
-  const { folder } = context
-  /** Milliseconds from when workerd starts to its answer, and what it then holds. */
-  async function answered(entry, name) {
-    const served = await workerd(folder, entry, name)
-    const started = performance.now()
-    try {
-      const response = await answer(served.url, served.process)
-      await response.text()
-      return { ms: performance.now() - started, bytes: resident(served.process.child.pid, 'workerd') }
-    } finally {
-      await served.process.stop()
-    }
+/** Milliseconds from when workerd starts to its answer, and what it then holds. */
+async function answered(folder, entry, name) {
+  const served = await workerd(folder, entry, name)
+  const started = performance.now()
+  try {
+    const response = await answer(served.url, served.process)
+    await response.text()
+    return { ms: performance.now() - started, bytes: resident(served.process.child.pid, 'workerd') }
+  } finally {
+    await served.process.stop()
   }
-  async function medians(entry, name) {
-    const all = []
-    for (let i = 0; i < 7; i++) all.push(await answered(entry, name))
-    return { ms: median(all.map(({ ms }) => ms)), bytes: median(all.map(({ bytes }) => bytes)) }
-  }
+}
+async function medians(folder, entry, name) {
+  const all = []
+  for (let i = 0; i < 7; i++) all.push(await answered(folder, entry, name))
+  return { ms: median(all.map(({ ms }) => ms)), bytes: median(all.map(({ bytes }) => bytes)) }
+}
 
+/** Rows that measure time. */
+export function timeChecks(context, { watched, preview }) {
+  const { folder } = context
   return {
     'first training step after navigation, Chromium': async () => {
       const out = page(folder, 'minimal')
@@ -74,9 +75,9 @@ export function figureChecks(context, { watched, preview }) {
       return row
     },
     'start-up in workerd: script and init': async () => {
-      const empty = await medians('app/empty.js', 'empty')
-      const ready = await medians('app/ready.js', 'ready')
-      const step = await medians('app/first-step.js', 'first-step')
+      const empty = await medians(folder, 'app/empty.js', 'empty')
+      const ready = await medians(folder, 'app/ready.js', 'ready')
+      const step = await medians(folder, 'app/first-step.js', 'first-step')
       const ms = (of) => `${(of.ms - empty.ms).toFixed(1)} ms`
       return limited(
         ready.ms - empty.ms,
@@ -85,9 +86,15 @@ export function figureChecks(context, { watched, preview }) {
         ` over an empty Worker's ${empty.ms.toFixed(0)} (with a first step of mlp-small ${ms(step)})`,
       )
     },
+  }
+}
+
+export function memoryChecks(context) {
+  const { folder } = context
+  return {
     'memory of mlp-small in workerd, 50 steps': async () => {
-      const empty = await medians('app/empty.js', 'empty')
-      const full = await medians('app/fetch.js', 'memory')
+      const empty = await medians(folder, 'app/empty.js', 'empty')
+      const full = await medians(folder, 'app/fetch.js', 'memory')
       return limited(
         (full.bytes - empty.bytes) / MB,
         32,

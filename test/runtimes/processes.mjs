@@ -55,6 +55,18 @@ export function within(promise, ms, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
+/** What a process has said that fits `words`, as soon as it has. */
+export async function said(process, words, timeout = 30_000) {
+  const end = Date.now() + timeout
+  while (true) {
+    const found = `${process.output}${process.errors}`.match(words)
+    if (found) return found
+    if (Date.now() > end || process.child.exitCode !== null)
+      throw new Error(`${process.child.spawnfile} did not say ${words}:\n${process.output}${process.errors}`)
+    await after(5)
+  }
+}
+
 /** Asks until there is an answer. */
 export async function answer(url, process, options, timeout = 30_000) {
   const end = Date.now() + timeout

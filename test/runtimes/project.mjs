@@ -1,7 +1,6 @@
 // What runtimes are tested in: a project of a user's, and the runtimes themselves.
 
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,16 +17,6 @@ export const bun = here('node_modules/@oven/bun-linux-x64/bin/bun')
 
 /** The words before the file that Deno is to run. */
 export const denoRun = ['run', '--allow-all', '--node-modules-dir=manual']
-
-/** Installs the runtimes when they are missing, or older than the lock file. */
-export function installRuntimes() {
-  const installed = here('node_modules/.package-lock.json')
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(here('package-lock.json')).mtimeMs) return
-  console.error('installing the runtimes (npm ci --prefix test/runtimes)')
-  const args = ['ci', '--prefix', here('.'), '--ignore-scripts', '--no-audit', '--no-fund']
-  const { status } = spawnSync('npm', args, { stdio: ['ignore', 2, 2] })
-  if (status !== 0) throw new Error('npm ci --prefix test/runtimes failed')
-}
 
 /** A new folder that has installed the packed package, and the package. */
 export async function project() {

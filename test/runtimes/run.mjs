@@ -4,13 +4,16 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { install } from '../../scripts/install.mjs'
 import { writeTable } from '../../scripts/table.mjs'
 import { run } from './processes.mjs'
-import { installRuntimes, project, root } from './project.mjs'
+import { project, root } from './project.mjs'
 
 const help = `Usage: npm run test:runtimes -- [options]
 
   --only TEXT   only rows with TEXT in their name
+  --timed       only rows that measure time, which want a quiet machine
+  --untimed     only the others
   --readme      also write the table of runtimes into docs/runtimes.md
   --renew       write the bits that Node finds after 50 steps into app/smoke.js, and do nothing else
   --help`
@@ -22,11 +25,14 @@ function options() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string', default: '' },
+        timed: { type: 'boolean', default: false },
+        untimed: { type: 'boolean', default: false },
         readme: { type: 'boolean', default: false },
         renew: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
+    if (values.timed && values.untimed) throw new Error('--timed and --untimed leave nothing to run')
     return values
   } catch (error) {
     console.error(`${error.message}\n\n${help}`)
@@ -43,13 +49,14 @@ function table(rows) {
   return [line(rows[0]), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.slice(1).map(line)]
 }
 
-const { only, readme, renew, help: wanted } = options()
+const { only, timed, untimed, readme, renew, help: wanted } = options()
 if (wanted) {
   console.log(help)
   process.exit(0)
 }
-installRuntimes()
+await install('test/runtimes')
 const { checks } = await import('./checks.mjs')
+const { stopBrowsers } = await import('./browsers.mjs')
 const { folder, tarball } = await project()
 cpSync(here('app'), join(folder, 'app'), { recursive: true })
 let failed = 0
@@ -64,7 +71,9 @@ try {
   } else {
     const { serve } = await import('./server.mjs')
     const server = await serve(folder)
-    const groups = Object.entries(checks({ folder, tarball, root, server }))
+    const groups = Object.entries(checks({ folder, tarball, root, server })).filter(([, { measuresTime = false }]) =>
+      measuresTime ? !untimed : !timed,
+    )
     const wantedRow = (name) => name.toLowerCase().includes(only.toLowerCase())
     const names = groups.flatMap(([, { rows }]) => Object.keys(rows))
     if (!names.some(wantedRow)) {
@@ -101,6 +110,7 @@ try {
     server.close()
   }
 } finally {
+  await stopBrowsers()
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 if (!renew) {

@@ -1,0 +1,2 @@
+/** See install.mjs. */
+export declare function install(folder: string): Promise<void>
