@@ -17,7 +17,7 @@ export interface Store {
 /** A key-value store by four functions: Cloudflare's KV and Durable Objects, R2, Redis, a Map. */
 export interface KeyValue {
   get(key: string): unknown
-  put(key: string, value: Uint8Array<ArrayBuffer>): unknown
+  put(key: string, value: Uint8Array): unknown
   delete(key: string): unknown
   /** All keys that begin with `prefix`. */
   list(prefix: string): Promise<Iterable<string>> | Iterable<string>
@@ -131,7 +131,7 @@ export function keyValueStore(
 
 /** A store in memory: for what need not outlive the page, and for tests. */
 export function memoryStore(): Store {
-  const values = new Map<string, Uint8Array<ArrayBuffer>>()
+  const values = new Map<string, Uint8Array>()
   return keyValueStore({
     get: (key) => values.get(key),
     put: (key, value) => values.set(key, value),

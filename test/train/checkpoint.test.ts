@@ -237,7 +237,7 @@ describe('checkpoints', () => {
 })
 
 test('keyValueStore cuts files, ends with the list, and sweeps what was left', async () => {
-  const values = new Map<string, Uint8Array<ArrayBuffer>>()
+  const values = new Map<string, Uint8Array>()
   let left = Number.POSITIVE_INFINITY
   const store = keyValueStore(
     {
